@@ -57,6 +57,99 @@ const table = {
     title: 'The store has no room left',
     action: 'Tell the operator. Nothing of this request was kept, and what is published is not affected.',
   },
+  // --- yum packages
+  not_an_rpm: {
+    status: 422,
+    title: 'The file is not an rpm package',
+    action: 'Upload the .rpm file that rpmbuild or your packaging tool wrote.',
+  },
+  rpm_header_malformed: {
+    status: 422,
+    title: 'The structure of the rpm package is broken',
+    action: 'Build the package again, and check it with "rpm -qp" before you upload it.',
+  },
+  rpm_digest_mismatch: {
+    status: 422,
+    title: 'The rpm package does not match its own digests',
+    action:
+      'It was damaged or changed after it was built: check it with "rpmkeys -K" and upload a whole copy.',
+  },
+  rpm_tag_invalid: {
+    status: 422,
+    title: 'A tag of the rpm package is missing or contradicts another',
+    action: 'Build the package again with a current rpmbuild, nfpm or rpm-rs.',
+  },
+  rpm_text_invalid: {
+    status: 422,
+    title: 'The rpm package holds text that repository metadata cannot carry',
+    action:
+      'Remove the control character from the place named (spec file, change log or file name) and build again.',
+  },
+  rpm_identity_invalid: {
+    status: 422,
+    title: 'The name, version, release or architecture of the rpm package cannot be published',
+    action:
+      'Names take letters, digits and . _ + -; versions and releases letters, digits and . _ + ~ ^; see docs/formats.md.',
+  },
+  rpm_payload_mismatch: {
+    status: 422,
+    title: 'The payload of the rpm package is not what its header says',
+    action: 'Build the package again; clients would install other files than the index lists.',
+  },
+  rpm_unsupported: {
+    status: 422,
+    title: 'This kind of rpm package cannot be published',
+    action: 'Read the detail: it names the feature that clients could not use.',
+  },
+  rpm_limit: {
+    status: 413,
+    title: 'The rpm package is over a limit of this server',
+    action: 'Split the package: the detail names the limit.',
+  },
+  repomd_malformed: {
+    status: 422,
+    title: 'repomd.xml cannot be read',
+    action: 'Run "entrepot fsck": it writes the pointers again from the catalog.',
+  },
+  // --- archives
+  archive_truncated: {
+    status: 422,
+    title: 'The file ends before it should',
+    action:
+      'It was cut while it was copied or uploaded: compare its size and digest with the original, and send it again.',
+  },
+  ar_header: {
+    status: 422,
+    title: 'The ar container of the package is broken',
+    action:
+      'Build the package again with dpkg-deb or another current tool; names and sizes must be in plain ar form.',
+  },
+  tar_entry: {
+    status: 422,
+    title: 'A tar archive in the package holds something that tools read in different ways',
+    action:
+      'Build the package again with dpkg-deb, or set your tool to the GNU tar format; the detail names the entry.',
+  },
+  cpio_entry: {
+    status: 422,
+    title: 'The cpio archive in the package is broken',
+    action: 'Build the package again; the detail names the entry.',
+  },
+  compressed_data: {
+    status: 422,
+    title: 'A compressed part of the package cannot be read the same way by every tool',
+    action: 'Build the package again with one ordinary gzip, xz or zstd stream, with nothing after it.',
+  },
+  decompression_bomb: {
+    status: 413,
+    title: 'A part of the package unpacks to more than this server reads',
+    action: 'Split the package, or store what it pads with zeros in another way; the detail names the limit.',
+  },
+  archive_limit: {
+    status: 413,
+    title: 'The package is over a limit of this server',
+    action: 'Split the package: the detail names the limit.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof table;
