@@ -150,6 +150,91 @@ const table = {
     title: 'The package is over a limit of this server',
     action: 'Split the package: the detail names the limit.',
   },
+  // --- keys and signatures
+  openpgp_malformed: {
+    status: 422,
+    title: 'The OpenPGP key or signature cannot be read',
+    action: 'Export it again, armoured, and compare the place that the detail names.',
+  },
+  signature_bad: {
+    status: 422,
+    title: 'A signature does not match what it signs',
+    action: 'The document or the signature was changed or damaged: run "entrepot fsck", which signs again.',
+  },
+  signature_key_unknown: {
+    status: 422,
+    title: 'No signature is by a key of this repository',
+    action: 'Compare the fingerprint in the detail with "entrepot key list".',
+  },
+  signing_failed: {
+    status: 503,
+    title: 'The server could not sign',
+    action: 'Try again. Operator: the log names what the key file, HSM or key service answered.',
+  },
+  signing_time: {
+    status: 503,
+    title: 'The clock of the server is before the signing key was made',
+    action: 'Operator: set the clock right, or use a key that was made before now.',
+  },
+  text_unsignable: {
+    status: 422,
+    title: 'The text cannot be signed in clear',
+    action: 'Remove what the detail names: clients would not read it as it was signed.',
+  },
+  key_file_unreadable: {
+    status: 500,
+    title: 'The key file cannot be read',
+    action: 'Check that the file is there and belongs to the user that the server runs as.',
+  },
+  key_file_permissions: {
+    status: 500,
+    title: 'The key file can be read by others',
+    action: 'Run "chmod 600" on it; if others may have read it, make a new key.',
+  },
+  key_file_exists: {
+    status: 409,
+    title: 'There is a key file of this name already',
+    action: 'Move it away first, and keep it: clients trust the key in it.',
+  },
+  key_passphrase: {
+    status: 422,
+    title: 'The passphrase does not open the private key',
+    action: 'Set ENTREPOT_KEY_PASSPHRASE or ENTREPOT_KEY_PASSPHRASE_FILE to the passphrase of the key.',
+  },
+  key_user_id: {
+    status: 422,
+    title: 'The user id of the key is not valid',
+    action: 'Give a name and an address, such as "Acme packages <packages@acme.example>".',
+  },
+  key_algorithm: {
+    status: 422,
+    title: 'The key has an algorithm or size that not every client accepts',
+    action:
+      'Use an RSA key of 3072 to 8192 bits ("entrepot key create" makes one), or Ed25519 for new clients.',
+  },
+  key_self_signature: {
+    status: 422,
+    title: 'The key has no user id with a certification that clients accept',
+    action:
+      'Certify it again with SHA-512: "gpg --cert-digest-algo SHA512 --quick-set-expire FINGERPRINT 0", then export it.',
+  },
+  key_expired: {
+    status: 422,
+    title: 'The key has expired',
+    action:
+      'Extend the same key, "gpg --quick-set-expire FINGERPRINT 0", import it again, and give it to clients.',
+  },
+  key_revoked: {
+    status: 422,
+    title: 'The key is revoked',
+    action: 'Use another key; every client needs its public half before it signs.',
+  },
+  key_cannot_sign: {
+    status: 422,
+    title: 'The primary key cannot sign',
+    action:
+      'Use a key whose primary key signs, exported whole: rpm and dnf do not find subkeys ("entrepot key create").',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof table;
