@@ -1,0 +1,269 @@
+/**
+ * Settings: flags first, then the environment, then an optional YAML file, then the defaults below.
+ * The only module that reads the environment. `docs/configuration.md` is made from `settings`.
+ */
+import { readFileSync } from 'node:fs';
+import { env } from 'node:process';
+import { join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+
+const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
+
+/** A size in bytes: a number, or a number with KiB, MiB or GiB. */
+const sizeBytes = z.union([z.int().positive(), z.string()]).transform((value, context) => {
+  if (typeof value === 'number') return value;
+  const match = /^(\d+)\s*(KiB|MiB|GiB)?$/.exec(value);
+  if (!match) {
+    context.addIssue('expected bytes as a number, or a number with KiB, MiB or GiB');
+    return z.NEVER;
+  }
+  return Number(match[1]) * (match[2] === undefined ? 1 : units[match[2] as keyof typeof units]);
+});
+
+const number = z.coerce.number();
+
+type Setting = {
+  readonly schema: z.ZodType;
+  /** What the value is, its unit, and what happens without it: the text of the reference. */
+  readonly help: string;
+  readonly secret?: true;
+};
+
+/** Every setting by its YAML name; the environment variable is `ENTREPOT_` and the name in capitals. */
+export const settings = {
+  data: {
+    schema: z.string().default('data'),
+    help: 'Directory for everything the server keeps: catalog, published tree, keys, staging.',
+  },
+  listen: {
+    schema: z.string().default('127.0.0.1:8080'),
+    help: 'Address and port to listen on, `host:port`; port 0 takes a free one.',
+  },
+  public_url: {
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+    help: 'The URL that clients reach this server by. Without it, `http://` and the listening address.',
+  },
+  database_url: {
+    schema: z
+      .string()
+      .regex(/^sqlite:/, 'expected sqlite:PATH')
+      .optional(),
+    help: 'The catalog: `sqlite:PATH`. Default: `catalog.db` in the data directory.',
+  },
+  store: {
+    schema: z.string().optional(),
+    help: 'Where the published tree lives: a directory. Default: `tree` in the data directory.',
+  },
+  admin_token: {
+    schema: z.string().min(16, 'expected at least 16 characters').optional(),
+    help: 'The first admin token, set when an empty data directory is initialised. Without it, a random one is made and printed once.',
+    secret: true,
+  },
+  key_passphrase: {
+    schema: z.string().min(1).optional(),
+    help: 'Passphrase of the signing keys: encrypts new ones, opens existing ones.',
+    secret: true,
+  },
+  max_upload: {
+    schema: sizeBytes.default(8 * units.GiB),
+    help: 'The largest package that is accepted, in bytes or with KiB, MiB, GiB. Default: 8 GiB.',
+  },
+  valid_days: {
+    schema: number.min(1).max(365).default(7),
+    help: 'Days until `Valid-Until` of an apt channel.',
+  },
+  resign_hours: {
+    schema: number.min(0.01).max(24).default(12),
+    help: 'Hours after which a channel is signed again, at most 24, so that a quiet one never expires.',
+  },
+  intake_workers: {
+    schema: number.int().min(1).max(64).default(2),
+    help: 'Threads that read and check uploaded packages.',
+  },
+  intake_timeout: {
+    schema: number.min(1).default(120),
+    help: 'Seconds of wall time in which one uploaded package must be read, before its worker is ended.',
+  },
+  upload_idle_timeout: {
+    schema: number.min(1).default(60),
+    help: 'Seconds without a byte after which an upload is given up.',
+  },
+  trusted_proxies: {
+    schema: z
+      .union([z.array(z.string()), z.string().transform((list) => list.split(/[\s,]+/).filter(Boolean))])
+      .default([]),
+    help: 'Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
+  },
+  log_level: {
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    help: 'How much is logged, as JSON lines on standard error.',
+  },
+} as const satisfies Record<string, Setting>;
+
+type SettingName = keyof typeof settings;
+
+const schema = z.strictObject({
+  data: settings.data.schema,
+  listen: settings.listen.schema,
+  public_url: settings.public_url.schema,
+  database_url: settings.database_url.schema,
+  store: settings.store.schema,
+  admin_token: settings.admin_token.schema,
+  key_passphrase: settings.key_passphrase.schema,
+  max_upload: settings.max_upload.schema,
+  valid_days: settings.valid_days.schema,
+  resign_hours: settings.resign_hours.schema,
+  intake_workers: settings.intake_workers.schema,
+  intake_timeout: settings.intake_timeout.schema,
+  upload_idle_timeout: settings.upload_idle_timeout.schema,
+  trusted_proxies: settings.trusted_proxies.schema,
+  log_level: settings.log_level.schema,
+});
+
+export type Config = {
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly publicUrl: string | undefined;
+  readonly databasePath: string;
+  readonly storeDir: string;
+  readonly adminToken: string | undefined;
+  readonly keyPassphrase: string | undefined;
+  readonly maxUploadBytes: number;
+  readonly validMs: number;
+  readonly resignMs: number;
+  readonly intakeWorkers: number;
+  readonly intakeTimeoutMs: number;
+  readonly uploadIdleTimeoutMs: number;
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: z.infer<typeof settings.log_level.schema>;
+};
+
+/** A setting that cannot be used: one sentence a line, for the terminal. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const prefix = 'ENTREPOT_';
+const names = Object.keys(settings) as SettingName[];
+/** Variables of the command line that are not settings of the server. */
+const clientVariables = new Set(['ENTREPOT_URL', 'ENTREPOT_TOKEN', 'ENTREPOT_TOKEN_FILE', 'ENTREPOT_CONFIG']);
+
+/** `NAME`, or what the file that `NAME_FILE` points at holds, without the newline at its end. */
+function fromEnvironment(environment: NodeJS.ProcessEnv, variable: string): string | undefined {
+  const direct = environment[variable];
+  const path = environment[`${variable}_FILE`];
+  if (direct !== undefined && path !== undefined)
+    throw new ConfigError(`${variable} and ${variable}_FILE are both set: set one.`);
+  if (path === undefined) return direct;
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw new ConfigError(`${variable}_FILE: cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
+  const known = new Set(names.flatMap((name) => [envName(name), `${envName(name)}_FILE`]));
+  for (const variable of Object.keys(environment))
+    if (variable.startsWith(prefix) && !known.has(variable) && !clientVariables.has(variable))
+      throw new ConfigError(`${variable} is not a setting of this version. See docs/configuration.md.`);
+  const found: Record<string, unknown> = {};
+  for (const name of names) {
+    const value = fromEnvironment(environment, envName(name));
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+function readFile(path: string | undefined): Record<string, unknown> {
+  if (path === undefined) return {};
+  let parsed: unknown;
+  try {
+    parsed = parseYaml(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new ConfigError(`Cannot read the configuration file ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (parsed === null || parsed === undefined) return {};
+  if (typeof parsed !== 'object' || Array.isArray(parsed))
+    throw new ConfigError(`${path}: expected "name: value" lines.`);
+  return parsed as Record<string, unknown>;
+}
+
+/** The environment variable of a setting. */
+export function envName(name: string): string {
+  return prefix + name.toUpperCase();
+}
+
+/**
+ * Reads the settings. `flags` are by setting name, as the command line gives them; what is undefined there
+ * is not set. Throws ConfigError with a line for each fault.
+ */
+export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.ProcessEnv = env): Config {
+  const { config: flagFile, ...flagValues } = flags;
+  const file = (flagFile ?? environment['ENTREPOT_CONFIG']) as string | undefined;
+  const given = Object.fromEntries(Object.entries(flagValues).filter(([, value]) => value !== undefined));
+  const merged = { ...readFile(file), ...readEnvironment(environment), ...given };
+  const result = schema.safeParse(merged);
+  if (!result.success)
+    throw new ConfigError(
+      result.error.issues
+        .map((issue) =>
+          issue.code === 'unrecognized_keys'
+            ? `${issue.keys.join(', ')}: not a setting of this version. See docs/configuration.md.`
+            : `${issue.path.join('.')}: ${issue.message}`,
+        )
+        .join('\n'),
+    );
+  const values = result.data;
+  const dataDir = resolve(values.data);
+  return {
+    dataDir,
+    listen: parseListen(values.listen),
+    publicUrl: values.public_url,
+    databasePath: values.database_url?.slice('sqlite:'.length) ?? join(dataDir, 'catalog.db'),
+    storeDir: resolve(values.store ?? join(dataDir, 'tree')),
+    adminToken: values.admin_token,
+    keyPassphrase: values.key_passphrase,
+    maxUploadBytes: values.max_upload,
+    validMs: values.valid_days * 86_400_000,
+    resignMs: values.resign_hours * 3_600_000,
+    intakeWorkers: values.intake_workers,
+    intakeTimeoutMs: values.intake_timeout * 1000,
+    uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,
+    trustedProxies: values.trusted_proxies,
+    logLevel: values.log_level,
+  };
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535)
+    throw new ConfigError(`listen: expected host:port, got ${JSON.stringify(text)}`);
+  return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : (match[2] ?? '127.0.0.1')), port };
+}
+
+/** The settings as they are in force, secrets replaced, for the log. */
+export function printableConfig(config: Config): Record<string, unknown> {
+  const hide = (value: string | undefined): string | undefined => (value === undefined ? undefined : '(set)');
+  return { ...config, adminToken: hide(config.adminToken), keyPassphrase: hide(config.keyPassphrase) };
+}
+
+/** What the client commands (`push`, …) take from the environment. */
+export function clientEnvironment(environment: NodeJS.ProcessEnv = env): {
+  url: string | undefined;
+  token: string | undefined;
+  ci: NodeJS.ProcessEnv;
+} {
+  return {
+    url: environment['ENTREPOT_URL'],
+    token: fromEnvironment(environment, 'ENTREPOT_TOKEN'),
+    ci: environment,
+  };
+}

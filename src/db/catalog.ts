@@ -1,0 +1,204 @@
+/** The catalog's tables as types, and how it is opened. Queries live beside this file, one file per noun. */
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { Kysely, SqliteDialect, sql, type Transaction } from 'kysely';
+
+export type RepositoryRow = {
+  name: string;
+  description: string;
+  origin: string;
+  visibility: 'public' | 'private';
+  created_at: number;
+};
+
+export type ChannelRow = {
+  id: string;
+  repository: string;
+  name: string;
+  format: 'apt' | 'yum';
+  distribution: string;
+  origin: string;
+  label: string;
+  description: string;
+  components: string;
+  architectures: string;
+  head: number;
+  created_at: number;
+};
+
+export type PackageRow = {
+  id: string;
+  repository: string;
+  format: 'apt' | 'yum';
+  distribution: string;
+  name: string;
+  version: string;
+  architecture: string;
+  filename: string;
+  path: string;
+  size_bytes: number;
+  sha256: string;
+  uploaded_size_bytes: number;
+  uploaded_sha256: string;
+  core_sha256: string;
+  signed_by: string | null;
+  source_name: string | null;
+  source_version: string | null;
+  summary: string;
+  facts: string;
+  signature_header: string | null;
+  created_at: number;
+};
+
+export type PackageFileRow = {
+  package: string;
+  position: number;
+  path: string;
+  type: string;
+  size_bytes: number;
+  mode: number;
+  target: string | null;
+};
+
+export type EntryRow = { package: string; kind: string; body: string };
+
+type ChannelPackageRow = {
+  channel: string;
+  package: string;
+  component: string;
+  added_in: number;
+  removed_in: number | null;
+};
+
+export type PendingChangeRow = {
+  id: string;
+  channel: string;
+  action: 'add' | 'remove';
+  package: string;
+  component: string;
+  event: string;
+};
+
+export type GenerationRow = {
+  channel: string;
+  number: number;
+  date: number;
+  signed_at: number;
+  committed_at: number;
+  cause: string;
+  actor: string;
+  added: number;
+  removed: number;
+  packages: number;
+  pointers: string;
+  indexes: string;
+};
+
+export type EventRow = {
+  id: string;
+  at: number;
+  repository: string;
+  channel: string | null;
+  generation: number | null;
+  package: string | null;
+  kind: string;
+  actor: string;
+  token: string | null;
+  detail: string;
+};
+
+export type UploadRow = {
+  event: string;
+  package: string;
+  filename: string;
+  client: string;
+  uploaded_sha256: string;
+  sha256: string;
+  source: string | null;
+  commit_id: string | null;
+  ref: string | null;
+  run: string | null;
+  builder: string | null;
+};
+
+export type TokenRow = {
+  id: string;
+  name: string;
+  sha256: string;
+  scope: 'admin' | 'upload' | 'read';
+  repositories: string;
+  created_at: number;
+  created_by: string;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+};
+
+export type SigningKeyRow = {
+  fingerprint: string;
+  repository: string;
+  state: 'active' | 'retired';
+  public_key: string;
+  created_at: number;
+};
+
+export type Tables = {
+  repositories: RepositoryRow;
+  channels: ChannelRow;
+  packages: PackageRow;
+  package_files: PackageFileRow;
+  entries: EntryRow;
+  channel_packages: ChannelPackageRow;
+  pending_changes: PendingChangeRow;
+  generations: GenerationRow;
+  events: EventRow;
+  uploads: UploadRow;
+  tokens: TokenRow;
+  signing_keys: SigningKeyRow;
+  schema_migrations: { name: string; applied_at: number };
+};
+
+/** The catalog, or a transaction on it: queries take either. */
+export type Catalog = Kysely<Tables>;
+export type CatalogTransaction = Transaction<Tables>;
+
+const migrationsDir = join(import.meta.dirname, '../../migrations');
+
+/** Opens the SQLite catalog at `path`, creating it when there is none. */
+export function openSqlite(path: string): Catalog {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new Sqlite(path);
+  database.pragma('journal_mode = WAL');
+  // FULL: a commit is on the disk when it returns, which is what an acknowledged upload rests on.
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  database.pragma('busy_timeout = 10000');
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+}
+
+/** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */
+export async function migrate(catalog: Catalog, now: number): Promise<string[]> {
+  await sql`CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)`.execute(
+    catalog,
+  );
+  const applied: string[] = [];
+  const names = readdirSync(migrationsDir).filter((name) => name.endsWith('.sql'));
+  for (const name of names.sort()) {
+    const statements = readFileSync(join(migrationsDir, name), 'utf8').split(/;\s*\n/);
+    const ran = await catalog.transaction().execute(async (transaction) => {
+      const seen = await transaction
+        .selectFrom('schema_migrations')
+        .select('name')
+        .where('name', '=', name)
+        .executeTakeFirst();
+      if (seen) return false;
+      for (const statement of statements)
+        if (statement.replace(/^--.*$/gm, '').trim() !== '') await sql.raw(statement).execute(transaction);
+      await transaction.insertInto('schema_migrations').values({ name, applied_at: now }).execute();
+      return true;
+    });
+    if (ran) applied.push(name);
+  }
+  return applied;
+}

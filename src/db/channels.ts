@@ -1,0 +1,53 @@
+import type { Catalog, ChannelRow } from './catalog.ts';
+
+export async function findChannel(
+  db: Catalog,
+  repository: string,
+  name: string,
+): Promise<ChannelRow | undefined> {
+  return await db
+    .selectFrom('channels')
+    .selectAll()
+    .where('repository', '=', repository)
+    .where('name', '=', name)
+    .executeTakeFirst();
+}
+
+export async function getChannel(db: Catalog, id: string): Promise<ChannelRow> {
+  return await db.selectFrom('channels').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+
+/** The channels of one repository, or of all, by id. */
+export async function listChannels(db: Catalog, repository?: string): Promise<ChannelRow[]> {
+  let query = db.selectFrom('channels').selectAll().orderBy('id');
+  if (repository !== undefined) query = query.where('repository', '=', repository);
+  return await query.execute();
+}
+
+export async function insertChannel(db: Catalog, row: ChannelRow): Promise<void> {
+  await db.insertInto('channels').values(row).execute();
+}
+
+export async function updateChannel(
+  db: Catalog,
+  id: string,
+  change: Partial<Pick<ChannelRow, 'origin' | 'label' | 'description' | 'components' | 'architectures'>>,
+): Promise<void> {
+  if (Object.keys(change).length === 0) return;
+  await db.updateTable('channels').set(change).where('id', '=', id).execute();
+}
+
+/** Moves the head from one generation to the next. False when it is no longer where the caller saw it. */
+export async function moveHead(
+  db: Catalog,
+  id: string,
+  move: { from: number; to: number; architectures: string },
+): Promise<boolean> {
+  const result = await db
+    .updateTable('channels')
+    .set({ head: move.to, architectures: move.architectures })
+    .where('id', '=', id)
+    .where('head', '=', move.from)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}

@@ -1,0 +1,223 @@
+/** What is in a channel, by generation: DESIGN, "Commit and recovery". */
+import { sql } from 'kysely';
+import type { Catalog, PackageRow, PendingChangeRow } from './catalog.ts';
+
+/** A package with its entry of one kind, as an index needs it. */
+export type Member = Pick<
+  PackageRow,
+  'name' | 'version' | 'architecture' | 'path' | 'sha256' | 'size_bytes'
+> & {
+  package: string;
+  component: string;
+  added_in: number;
+};
+
+/** A member with everything that the lists of packages show. */
+export type MemberDetail = PackageRow & { component: string; added_in: number };
+
+/** What generation `generation` of a channel holds. */
+export async function listMembers(db: Catalog, channel: string, generation: number): Promise<Member[]> {
+  return await db
+    .selectFrom('channel_packages as member')
+    .innerJoin('packages as package', 'package.id', 'member.package')
+    .select([
+      'member.package',
+      'member.component',
+      'member.added_in',
+      'package.name',
+      'package.version',
+      'package.architecture',
+      'package.path',
+      'package.sha256',
+      'package.size_bytes',
+    ])
+    .where('member.channel', '=', channel)
+    .where('member.added_in', '<=', generation)
+    .where((where) =>
+      where.or([where('member.removed_in', 'is', null), where('member.removed_in', '>', generation)]),
+    )
+    .execute();
+}
+
+export type MemberFilter = { name?: string; after?: { name: string; id: string }; limit: number };
+
+/** A page of what the head of a channel holds, by name and then by age, the oldest first. */
+export async function listMemberDetails(
+  db: Catalog,
+  channel: string,
+  filter: MemberFilter,
+): Promise<MemberDetail[]> {
+  let query = db
+    .selectFrom('channel_packages as member')
+    .innerJoin('packages as package', 'package.id', 'member.package')
+    .selectAll('package')
+    .select(['member.component', 'member.added_in'])
+    .where('member.channel', '=', channel)
+    .where('member.removed_in', 'is', null)
+    .orderBy('package.name')
+    .orderBy('package.id')
+    .limit(filter.limit);
+  const { name, after } = filter;
+  if (name !== undefined) query = query.where('package.name', '=', name);
+  if (after !== undefined)
+    query = query.where((where) =>
+      where.or([
+        where('package.name', '>', after.name),
+        where.and([where('package.name', '=', after.name), where('package.id', '>', after.id)]),
+      ]),
+    );
+  return await query.execute();
+}
+
+/** The components in which the head of a channel holds a package; none when it does not. */
+export async function findMembership(db: Catalog, channel: string, packageId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('channel_packages')
+    .select('component')
+    .where('channel', '=', channel)
+    .where('package', '=', packageId)
+    .where('removed_in', 'is', null)
+    .execute();
+  return rows.map((row) => row.component);
+}
+
+/** Every channel that holds or held a package, with the generations in which it came and went. */
+export async function listPlaces(
+  db: Catalog,
+  packageId: string,
+): Promise<{ channel: string; component: string; added_in: number; removed_in: number | null }[]> {
+  return await db
+    .selectFrom('channel_packages')
+    .select(['channel', 'component', 'added_in', 'removed_in'])
+    .where('package', '=', packageId)
+    .orderBy('channel')
+    .orderBy('added_in')
+    .execute();
+}
+
+export async function countMembers(db: Catalog, channel: string): Promise<number> {
+  const row = await db
+    .selectFrom('channel_packages')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('channel', '=', channel)
+    .where('removed_in', 'is', null)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** Bodies of one kind for these packages, by package id. */
+export async function loadEntries(
+  db: Catalog,
+  kind: string,
+  packages: readonly string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const run = 1000;
+  for (let start = 0; start < packages.length; start += run) {
+    const rows = await db
+      .selectFrom('entries')
+      .select(['package', 'body'])
+      .where('kind', '=', kind)
+      .where('package', 'in', packages.slice(start, start + run))
+      .execute();
+    for (const row of rows) found.set(row.package, row.body);
+  }
+  return found;
+}
+
+export async function addMember(
+  db: Catalog,
+  row: { channel: string; package: string; component: string; added_in: number },
+): Promise<void> {
+  await db
+    .insertInto('channel_packages')
+    .values({ ...row, removed_in: null })
+    .execute();
+}
+
+export async function removeMember(
+  db: Catalog,
+  row: { channel: string; package: string; component: string; removed_in: number },
+): Promise<void> {
+  await db
+    .updateTable('channel_packages')
+    .set({ removed_in: row.removed_in })
+    .where('channel', '=', row.channel)
+    .where('package', '=', row.package)
+    .where('component', '=', row.component)
+    .where('removed_in', 'is', null)
+    .execute();
+}
+
+export async function insertPendingChanges(db: Catalog, rows: readonly PendingChangeRow[]): Promise<void> {
+  if (rows.length > 0) await db.insertInto('pending_changes').values(rows).execute();
+}
+
+/** A pending change with the package it is about. */
+export type PendingChange = PendingChangeRow &
+  Pick<PackageRow, 'name' | 'version' | 'architecture' | 'path' | 'sha256' | 'size_bytes'> & {
+    actor: string;
+  };
+
+/** The pending changes of a channel in the order in which they were asked for. */
+export async function listPendingChanges(
+  db: Catalog,
+  channel: string,
+  limit: number,
+): Promise<PendingChange[]> {
+  return await db
+    .selectFrom('pending_changes as change')
+    .innerJoin('packages as package', 'package.id', 'change.package')
+    .innerJoin('events as event', 'event.id', 'change.event')
+    .selectAll('change')
+    .select([
+      'package.name',
+      'package.version',
+      'package.architecture',
+      'package.path',
+      'package.sha256',
+      'package.size_bytes',
+      'event.actor',
+    ])
+    .where('change.channel', '=', channel)
+    .orderBy('change.id')
+    .limit(limit)
+    .execute();
+}
+
+/** Channels in which something is waiting to be published. */
+export async function channelsWithPendingChanges(db: Catalog): Promise<string[]> {
+  const rows = await db.selectFrom('pending_changes').select('channel').distinct().execute();
+  return rows.map((row) => row.channel);
+}
+
+/**
+ * Settles pending changes: they are gone, and their events name the generation that holds them. False when one
+ * of them was taken back meanwhile.
+ */
+export async function settleChanges(
+  db: Catalog,
+  changes: readonly PendingChangeRow[],
+  generation: number,
+): Promise<boolean> {
+  const run = 500;
+  let settled = 0n;
+  for (let start = 0; start < changes.length; start += run) {
+    const part = changes.slice(start, start + run);
+    const deleted = await db
+      .deleteFrom('pending_changes')
+      .where(
+        'id',
+        'in',
+        part.map((change) => change.id),
+      )
+      .executeTakeFirst();
+    settled += deleted.numDeletedRows;
+    await db
+      .updateTable('events')
+      .set({ generation: sql`coalesce(generation, ${generation})` })
+      .where('id', 'in', [...new Set(part.map((change) => change.event))])
+      .execute();
+  }
+  return settled === BigInt(changes.length);
+}

@@ -1,0 +1,116 @@
+import type { Catalog, EntryRow, PackageFileRow, PackageRow, UploadRow } from './catalog.ts';
+
+/** A package's identity with where it holds: the columns of the unique index. */
+export type IdentityKey = Pick<
+  PackageRow,
+  'repository' | 'format' | 'distribution' | 'name' | 'version' | 'architecture'
+>;
+
+export async function findByIdentity(db: Catalog, key: IdentityKey): Promise<PackageRow | undefined> {
+  return await db
+    .selectFrom('packages')
+    .selectAll()
+    .where('repository', '=', key.repository)
+    .where('format', '=', key.format)
+    .where('distribution', '=', key.distribution)
+    .where('name', '=', key.name)
+    .where('version', '=', key.version)
+    .where('architecture', '=', key.architecture)
+    .executeTakeFirst();
+}
+
+/** The package that was uploaded as these bytes, for one format and distribution of a repository. */
+export async function findByUploadedSha256(
+  db: Catalog,
+  key: Pick<PackageRow, 'repository' | 'format' | 'distribution' | 'uploaded_sha256'>,
+): Promise<PackageRow | undefined> {
+  return await db
+    .selectFrom('packages')
+    .selectAll()
+    .where('uploaded_sha256', '=', key.uploaded_sha256)
+    .where('repository', '=', key.repository)
+    .where('format', '=', key.format)
+    .where('distribution', '=', key.distribution)
+    .executeTakeFirst();
+}
+
+/** Every package of a repository that a digest names: as served, as uploaded, or of its core. */
+export async function findByDigest(db: Catalog, repository: string, sha256: string): Promise<PackageRow[]> {
+  return await db
+    .selectFrom('packages')
+    .selectAll()
+    .where('repository', '=', repository)
+    .where((where) =>
+      where.or([
+        where('sha256', '=', sha256),
+        where('uploaded_sha256', '=', sha256),
+        where('core_sha256', '=', sha256),
+      ]),
+    )
+    .orderBy('id')
+    .execute();
+}
+
+export async function pathIsTaken(db: Catalog, path: string): Promise<boolean> {
+  const row = await db.selectFrom('packages').select('id').where('path', '=', path).executeTakeFirst();
+  return row !== undefined;
+}
+
+/** SQLite takes 32,766 parameters in a statement: rows of up to 10 columns in runs of this many. */
+const rowsPerInsert = 500;
+
+/** One row a package, its file list and its index entries. */
+export async function insertPackage(
+  db: Catalog,
+  row: PackageRow,
+  files: readonly PackageFileRow[],
+  entries: readonly EntryRow[],
+): Promise<void> {
+  await db.insertInto('packages').values(row).execute();
+  await db.insertInto('entries').values(entries).execute();
+  for (let start = 0; start < files.length; start += rowsPerInsert)
+    await db
+      .insertInto('package_files')
+      .values(files.slice(start, start + rowsPerInsert))
+      .execute();
+}
+
+export async function listPackageFiles(db: Catalog, id: string): Promise<PackageFileRow[]> {
+  return await db
+    .selectFrom('package_files')
+    .selectAll()
+    .where('package', '=', id)
+    .orderBy('position')
+    .execute();
+}
+
+export async function listPackages(db: Catalog): Promise<PackageRow[]> {
+  return await db.selectFrom('packages').selectAll().orderBy('id').execute();
+}
+
+export async function insertUpload(db: Catalog, row: UploadRow): Promise<void> {
+  await db.insertInto('uploads').values(row).execute();
+}
+
+/**
+ * Removes an upload that is still pending, and its package when that came with it and nothing else uses it.
+ * False, and nothing is removed, when the upload is no longer pending.
+ */
+export async function deleteUpload(db: Catalog, event: string, packageId: string | null): Promise<boolean> {
+  const pending = await db.deleteFrom('pending_changes').where('event', '=', event).executeTakeFirst();
+  if (pending.numDeletedRows === 0n) return false;
+  await db.deleteFrom('uploads').where('event', '=', event).execute();
+  await db.deleteFrom('events').where('id', '=', event).execute();
+  if (packageId === null) return true;
+  const used = await db
+    .selectFrom('channel_packages')
+    .select('package')
+    .where('package', '=', packageId)
+    .unionAll(db.selectFrom('pending_changes').select('package').where('package', '=', packageId))
+    .executeTakeFirst();
+  if (used) return false;
+  for (const table of ['entries', 'package_files'] as const)
+    await db.deleteFrom(table).where('package', '=', packageId).execute();
+  await db.deleteFrom('packages').where('id', '=', packageId).execute();
+  return true;
+}

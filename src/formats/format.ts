@@ -1,0 +1,149 @@
+/** What the server asks of a package format. Everything here is pure; `formats.ts` lists the formats. */
+import type { FormatName, PackageFacts } from './package.ts';
+
+/** A package that has been read: its facts, and what the format keeps for rendering and signing. */
+export type ParsedPackage = {
+  readonly facts: PackageFacts;
+  /** SHA-256 of what signing never changes: the whole file (apt), main header and payload (yum). */
+  readonly coreSha256: string;
+};
+
+/** The file as it is served: after signing, under its key. */
+export type ServedFile = {
+  /** The key in the store, from `poolKey`. */
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly md5: string;
+};
+
+/** A package's ready part of one index: its stanza, its primary fragment. */
+export type Entry = { readonly kind: string; readonly body: string };
+
+/** A channel as far as its published files depend on it. */
+export type ChannelForm = {
+  readonly repository: string;
+  readonly name: string;
+  readonly distribution: string;
+  readonly origin: string;
+  readonly label: string;
+  readonly description: string;
+  readonly components: readonly string[];
+  readonly architectures: readonly string[];
+  /** No trailing slash. */
+  readonly publicUrl: string;
+};
+
+export type Compression = 'gzip' | 'zstd' | 'xz';
+
+/** One index of a channel: which entries it holds and what stands around them. */
+export type IndexPlan = {
+  /** Its name within the channel: `main/binary-amd64/Packages`, `primary`. */
+  readonly id: string;
+  readonly entryKind: string;
+  readonly holds: (member: { readonly component: string; readonly architecture: string }) => boolean;
+  readonly head: (count: number) => string;
+  readonly foot: string;
+};
+
+export type FileDigest = { readonly sha256: string; readonly sizeBytes: number };
+
+/** One compressed form of an index. `bytes` is null when the file is in the store already (signing again). */
+export type IndexFile = FileDigest & { readonly compression: Compression; readonly bytes: Uint8Array | null };
+
+export type ComposedIndex = {
+  readonly id: string;
+  readonly count: number;
+  readonly raw: FileDigest;
+  readonly forms: readonly IndexFile[];
+};
+
+export type GenerationForm = {
+  readonly channel: ChannelForm;
+  readonly number: number;
+  /** Seconds since 1970. */
+  readonly date: number;
+  readonly validUntil: number;
+  readonly indexes: readonly ComposedIndex[];
+};
+
+/** A text that needs a signature, and of which kind. */
+export type UnsignedDocument = {
+  readonly text: string;
+  readonly clearsign: boolean;
+  readonly detach: boolean;
+};
+export type SignedDocument = UnsignedDocument & { readonly clearsigned: string; readonly detached: string };
+
+/** Where the files of a generation go. Written in the order of the members. */
+export type Placement = {
+  /** Before the commit: what never changes, under names that no other generation uses. */
+  readonly immutable: readonly { readonly key: string; readonly bytes: Uint8Array }[];
+  readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
+  /** After the commit: what makes the generation visible. Each pointer shows the bytes of an immutable key. */
+  readonly aliases: readonly { readonly key: string; readonly target: string }[];
+  readonly pointers: readonly { readonly key: string; readonly from: string }[];
+};
+
+export type SetupFile = { readonly key: string; readonly text: string };
+
+/** What has to be signed inside a package before it is served. */
+export type SignatureTargets = {
+  /** These bytes; they stand at `headerOffset` of the file. */
+  readonly header: Uint8Array;
+  readonly headerOffset: number;
+  /** A second signature over everything from `headerOffset` to the end (rpm packages without payload digest). */
+  readonly headerAndPayload: boolean;
+};
+
+/** OpenPGP signature packets, binary, made by a key of this algorithm. */
+export type PackageSignatures = {
+  readonly algorithm: 'rsa' | 'eddsa';
+  readonly header: Uint8Array;
+  readonly headerAndPayload: Uint8Array | null;
+};
+
+/** What the format does with one package. `P` is what `parse` makes of it. */
+export interface PackageFormat<P extends ParsedPackage = ParsedPackage> {
+  /** What file names end in. */
+  readonly extension: string;
+  readonly compareVersions: (a: string, b: string) => number;
+  /** Reads a package once, from its first byte to its last. Throws AppError. */
+  readonly parse: (source: AsyncIterable<Uint8Array>) => Promise<P>;
+  /** Null when the format signs its metadata only. */
+  readonly signing: {
+    readonly targets: (parsed: P) => SignatureTargets;
+    /** The bytes that replace everything before `headerOffset`. */
+    readonly replace: (parsed: P, signatures: PackageSignatures) => Uint8Array;
+    /** The bytes that stood there in the file as it was uploaded. */
+    readonly original: (parsed: P) => Uint8Array;
+  } | null;
+  /**
+   * The key of a package's file in the store. `distinct`, when given, keeps two identities apart that would
+   * have one file name: an epoch is no part of it.
+   */
+  readonly poolKey: (
+    place: { readonly repository: string; readonly distribution: string },
+    facts: PackageFacts,
+    distinct?: string,
+  ) => string;
+  readonly renderEntries: (parsed: P, served: ServedFile) => readonly Entry[];
+}
+
+/** What the format does with a channel. */
+export interface ChannelFormat {
+  readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
+  /** The texts to sign for a generation, and where everything goes once they are signed. */
+  readonly describe: (generation: GenerationForm) => {
+    readonly documents: readonly UnsignedDocument[];
+    readonly place: (signed: readonly SignedDocument[]) => Placement;
+  };
+  /** The files that set a machine up for a channel. */
+  readonly setupFiles: (channel: ChannelForm, key: { readonly armored: string }) => readonly SetupFile[];
+}
+
+export type Format = {
+  readonly name: FormatName;
+  readonly packages: PackageFormat;
+  readonly channels: ChannelFormat;
+};

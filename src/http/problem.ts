@@ -1,0 +1,83 @@
+/** Errors as RFC 9457 problem details. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { AppError, errorTable, type ErrorCode } from '../errors.ts';
+
+export const problemSchema = z
+  .object({
+    type: z.string().meta({ description: 'The page of the error reference for this code.' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'Stable; see docs/errors.md.' }),
+    detail: z.string().meta({ description: 'What is wrong with this request, in a sentence.' }),
+    action: z.string().meta({ description: 'What to do about it.' }),
+    place: z
+      .object({
+        part: z.string().optional(),
+        line: z.int().optional(),
+        offset: z.int().optional(),
+        field: z.string().optional(),
+        tag: z.string().optional(),
+        entry: z.string().optional(),
+      })
+      .optional()
+      .meta({ description: 'Where in the input it is.' }),
+    requestId: z.string(),
+  })
+  .meta({ id: 'Problem' });
+
+/** What Fastify and Node refuse by themselves, by their codes. */
+const foreignCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'length_limit',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'bad_request',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'bad_request',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'bad_request',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_ERR_BAD_URL: 'bad_request',
+  ENOSPC: 'store_full',
+  EDQUOT: 'store_full',
+};
+
+/** Any error as one of ours. What nobody foresaw becomes `internal`, with the error itself as its cause. */
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issue = error.validation[0];
+    const field = issue?.instancePath.split('/').filter(Boolean).join('.') ?? '';
+    return new AppError('bad_request', `${error.validationContext ?? 'request'}: ${issue?.message ?? 'not as expected'}.`, {
+      part: error.validationContext ?? 'request',
+      ...(field === '' ? {} : { field }),
+    });
+  }
+  const { code, message } = error as FastifyError;
+  const known = foreignCodes[code];
+  if (known) return new AppError(known, message, undefined, { cause: error });
+  return new AppError('internal', 'Something failed that should not have.', undefined, { cause: error });
+}
+
+/** Answers with the problem, and logs what is the server's fault, once. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = toAppError(error);
+  const row = errorTable[failure.code];
+  if (row.status >= 500) request.log.error({ err: failure.cause ?? failure }, failure.message);
+  else request.log.info({ code: failure.code, place: failure.place }, failure.message);
+  if (row.status === 401) reply.header('www-authenticate', 'Basic realm="entrepot", charset="UTF-8", Bearer');
+  if (row.status === 429 || row.status === 503) reply.header('retry-after', '5');
+  return reply
+    .code(row.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `/errors#${failure.code}`,
+        title: row.title,
+        status: row.status,
+        code: failure.code,
+        detail: failure.message,
+        action: row.action,
+        ...(failure.place ? { place: failure.place } : {}),
+        requestId: request.id,
+      }),
+    );
+}

@@ -1,0 +1,57 @@
+/** What clients read: straight from the store, with no database on the way. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { App } from '../../app.ts';
+import { maySee } from '../../auth/permissions.ts';
+import { AppError } from '../../errors.ts';
+import type { Identify } from '../identify.ts';
+import { sendFile } from '../send-file.ts';
+
+type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility'>;
+
+/** Decodes a request path, once, to a key of the store; null for what cannot be one. */
+export function keyOfPath(url: string): string | null {
+  let path: string;
+  try {
+    path = decodeURIComponent(url.split('?', 1)[0]?.slice(1) ?? '');
+  } catch {
+    return null;
+  }
+  const segments = path.split('/');
+  const unsafe = segments.some((segment) => segment === '' || segment === '.' || segment === '..');
+  // A leading dot hides the store's own files.
+  return unsafe || path.includes('\0') || segments.some((segment) => segment.startsWith('.')) ? null : path;
+}
+
+/** A segment of a path like `apt/acme/…`, `keys/acme.asc` or `setup/acme/…`: the repository's name. */
+function repositoryOf(key: string): string {
+  const [folder = '', name = ''] = key.split('/');
+  return folder === 'keys' ? name.replace(/\.(asc|gpg)$/, '') : name;
+}
+
+export function contentRoutes(server: FastifyInstance, app: ContentDeps, identify: Identify): void {
+  const authorise = async (request: FastifyRequest, key: string): Promise<void> => {
+    const name = repositoryOf(key);
+    // A private repository and one that is not there answer alike (T24).
+    if (app.visibility.get(name) === 'public') return;
+    const actor = await identify(request);
+    if (maySee(actor, { name, visibility: 'private' })) return;
+    if (actor.kind === 'anonymous') throw new AppError('unauthenticated', 'Nothing is served here without a token.');
+    throw notFound(request);
+  };
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const key = keyOfPath(request.raw.url ?? '');
+    if (key === null) throw notFound(request);
+    await authorise(request, key);
+    const file = await app.store.open(key);
+    if (file) return await sendFile(request, reply, { key, file, clock: app.clock, decompress: false });
+    const compressed = await app.store.open(`${key}.gz`);
+    if (compressed) return await sendFile(request, reply, { key, file: compressed, clock: app.clock, decompress: true });
+    throw notFound(request);
+  };
+  for (const folder of ['apt', 'yum', 'keys', 'setup'])
+    server.route({ method: ['GET', 'HEAD'], url: `/${folder}/*`, schema: { hide: true }, handler: serve });
+}
+
+function notFound(request: FastifyRequest): AppError {
+  return new AppError('not_found', `Nothing is published as ${request.raw.url?.split('?', 1)[0] ?? '/'}.`);
+}

@@ -1,0 +1,209 @@
+/** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
+import { z } from 'zod';
+import { channelName, componentName, distributionName, lineOfText, repositoryName } from '../registry/names.ts';
+
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .meta({ description: 'SHA-256 in lower-case hex.' });
+const time = z.iso.datetime().meta({ description: 'UTC, ISO 8601.' });
+const format = z.enum(['apt', 'yum']);
+const architectureName = z
+  .string()
+  .max(32)
+  .regex(/^[a-z0-9][a-z0-9_-]*$/);
+
+export const repositoryParams = z.object({ repository: repositoryName });
+export const channelParams = repositoryParams.extend({ channel: channelName });
+
+export const putRepositoryBody = z.strictObject({
+  description: lineOfText.optional(),
+  origin: lineOfText.optional().meta({ description: 'The Origin that new channels get.' }),
+  visibility: z.enum(['public', 'private']).optional(),
+});
+
+export const repositoryReply = z
+  .object({
+    name: repositoryName,
+    description: z.string(),
+    origin: z.string(),
+    visibility: z.enum(['public', 'private']),
+    createdAt: time,
+    keys: z.array(z.object({ fingerprint: z.string(), state: z.enum(['active', 'retired']) })),
+  })
+  .meta({ id: 'Repository' });
+
+export const putChannelBody = z.strictObject({
+  format,
+  distribution: distributionName
+    .optional()
+    .meta({ description: 'Keeps identities and pools apart: `bookworm`, `el9`. Fixed from the start.' }),
+  origin: lineOfText.optional().meta({ description: 'Fixed from the start.' }),
+  label: lineOfText.optional().meta({ description: 'Fixed from the start.' }),
+  description: lineOfText.optional(),
+  components: z.array(componentName).min(1).max(32).optional().meta({ description: 'apt only. Can only grow.' }),
+  architectures: z
+    .array(architectureName)
+    .max(64)
+    .optional()
+    .meta({ description: 'apt only. Can only grow; what is uploaded is added by itself.' }),
+});
+
+export const channelReply = z
+  .object({
+    repository: repositoryName,
+    name: channelName,
+    format,
+    distribution: z.string().nullable(),
+    origin: z.string(),
+    label: z.string(),
+    description: z.string(),
+    components: z.array(z.string()),
+    architectures: z.array(z.string()),
+    generation: z.int().meta({ description: 'The head: the generation being served.' }),
+    url: z.url().meta({ description: 'What goes into URIs (apt) or baseurl (yum).' }),
+    setup: z.array(z.url()).meta({ description: 'Files that set a machine up.' }),
+    createdAt: time,
+  })
+  .meta({ id: 'Channel' });
+
+const packageIdentity = {
+  format,
+  name: z.string(),
+  version: z.string(),
+  architecture: z.string(),
+};
+
+export const receiptReply = z
+  .object({
+    package: z.object({
+      ...packageIdentity,
+      filename: z.string(),
+      size: z.int().meta({ description: 'Bytes, as served.' }),
+      sha256: sha256.meta({ description: 'Of the file as served: for .rpm, after signing.' }),
+      uploadedSha256: sha256.meta({ description: 'Of the file as uploaded.' }),
+    }),
+    channel: channelName,
+    generation: z.int().meta({ description: 'The generation that holds it, which is being served.' }),
+    status: z.enum(['created', 'unchanged']),
+    url: z.url(),
+    findings: z
+      .array(z.object({ code: z.string(), message: z.string() }))
+      .meta({ description: 'What will trouble some client; the package was accepted all the same.' }),
+  })
+  .meta({ id: 'Receipt' });
+
+const declared = (what: string) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(2000)
+    // eslint-disable-next-line no-control-regex -- control characters are what this is about (T22)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'no control characters')
+    .optional()
+    .meta({ description: `${what}, as the uploader declares it.` });
+
+export const uploadQuery = z.strictObject({
+  component: componentName.optional().meta({ description: "apt only; default: the channel's first." }),
+  source: declared('The source repository (URL)'),
+  commit: declared('The commit'),
+  ref: declared('The branch or tag'),
+  run: declared('The CI run (URL)'),
+  builder: declared('The builder: which CI, which runner'),
+});
+
+export const packageReply = z
+  .object({
+    ...packageIdentity,
+    component: z.string(),
+    filename: z.string(),
+    size: z.int(),
+    sha256,
+    uploadedSha256: sha256,
+    summary: z.string(),
+    addedIn: z.int().meta({ description: 'The generation in which it came.' }),
+    url: z.url(),
+  })
+  .meta({ id: 'Package' });
+
+export const packagesReply = z
+  .object({
+    packages: z.array(packageReply),
+    next: z.string().nullable().meta({ description: 'Pass as `after` for the next page.' }),
+  })
+  .meta({ id: 'Packages' });
+
+export const listQuery = z.strictObject({
+  name: z.string().max(300).optional(),
+  after: z.string().max(600).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+});
+
+export const declaredReply = z
+  .object({
+    source: z.string().nullable(),
+    commit: z.string().nullable(),
+    ref: z.string().nullable(),
+    run: z.string().nullable(),
+    builder: z.string().nullable(),
+  })
+  .meta({ id: 'Declared', description: 'As declared by the uploader; nothing of it is checked.' });
+
+export const packageDetailReply = z
+  .object({
+    ...packageIdentity,
+    distribution: z.string().nullable(),
+    filename: z.string(),
+    url: z.url(),
+    size: z.int(),
+    sha256,
+    uploadedSize: z.int(),
+    uploadedSha256: sha256,
+    coreSha256: sha256.meta({ description: 'Of what signing never changes.' }),
+    signedBy: z.string().nullable().meta({ description: 'Fingerprint of the key that signed the package itself.' }),
+    receivedAt: time,
+    facts: z.record(z.string(), z.unknown()).meta({ description: 'What the package says of itself.' }),
+    files: z.array(z.object({ path: z.string(), type: z.string(), size: z.int(), mode: z.int() })),
+    uploads: z.array(
+      z.object({
+        at: time,
+        actor: z.string(),
+        token: z.string().nullable(),
+        client: z.string(),
+        channel: z.string().nullable(),
+        filename: z.string(),
+        declared: declaredReply,
+      }),
+    ),
+    channels: z.array(
+      z.object({
+        channel: z.string(),
+        component: z.string(),
+        addedIn: z.int(),
+        removedIn: z.int().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'PackageDetail' });
+
+export const eventsReply = z
+  .object({
+    events: z.array(
+      z.object({
+        id: z.string(),
+        at: time,
+        kind: z.string(),
+        repository: z.string(),
+        channel: z.string().nullable(),
+        generation: z.int().nullable(),
+        package: z.string().nullable(),
+        actor: z.string(),
+        detail: z.record(z.string(), z.unknown()),
+      }),
+    ),
+    next: z.string().nullable(),
+  })
+  .meta({ id: 'Events' });
+
+export const generationReply = z.object({ generation: z.int() }).meta({ id: 'Published' });

@@ -1,0 +1,91 @@
+/** Serving one file of the published tree: conditional requests and ranges as DESIGN, "What clients see", says. */
+import { createGunzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../clock.ts';
+import { isImmutable, mediaType } from '../formats/tree.ts';
+import type { ByteRange, StoredFile } from '../store/store.ts';
+
+const day = 86_400;
+
+/** Changes whenever the bytes do: an immutable name has one content, a pointer's time always rises. */
+function entityTag(file: StoredFile): string {
+  return `"${file.sizeBytes.toString(16)}-${file.lastModifiedMs.toString(16)}"`;
+}
+
+/**
+ * Sends a file. `decompress` serves what the file holds instead of the gzip that it is: the plain form of an
+ * index, which is named in Release and not kept.
+ */
+export async function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { key, file, clock, decompress }: { key: string; file: StoredFile; clock: Clock; decompress: boolean },
+): Promise<FastifyReply> {
+  const immutable = isImmutable(key);
+  const etag = decompress ? entityTag(file).replace(/"$/, '-plain"') : entityTag(file);
+  const lastModified = Math.floor(file.lastModifiedMs / 1000) * 1000;
+  reply.header('etag', etag);
+  // A pointer whose time was moved ahead of the clock shows none: the next question is then answered in full.
+  if (lastModified <= clock.now()) reply.header('last-modified', new Date(lastModified).toUTCString());
+  reply.header('cache-control', immutable ? `public, max-age=${365 * day}, immutable` : 'no-cache');
+  reply.header('accept-ranges', immutable && !decompress ? 'bytes' : 'none');
+  reply.header('x-content-type-options', 'nosniff');
+  if (isUnchanged(request, etag, lastModified)) {
+    await file.close();
+    return reply.code(304).send();
+  }
+  reply.type(mediaType(key));
+  if (decompress) return await sendDecompressed(request, reply, file);
+  const range = immutable ? parseRange(request, file.sizeBytes, { etag, lastModified }) : null;
+  if (range === 'unsatisfiable') {
+    await file.close();
+    return reply.code(416).header('content-range', `bytes */${file.sizeBytes}`).send();
+  }
+  if (range) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${file.sizeBytes}`);
+  reply.header('content-length', range ? range.end - range.start + 1 : file.sizeBytes);
+  if (request.method === 'HEAD' || file.sizeBytes === 0) {
+    await file.close();
+    return reply.send('');
+  }
+  return reply.send(range ? file.stream(range) : file.stream());
+}
+
+async function sendDecompressed(request: FastifyRequest, reply: FastifyReply, file: StoredFile): Promise<FastifyReply> {
+  if (request.method === 'HEAD') {
+    await file.close();
+    return reply.send('');
+  }
+  const source = file.stream();
+  const plain = createGunzip();
+  source.on('error', (error) => plain.destroy(error));
+  plain.on('close', () => source.destroy());
+  return reply.send(source.pipe(plain));
+}
+
+/**
+ * RFC 9110 section 13: If-None-Match decides alone when it is there. By time, only the very second counts as
+ * unchanged: a pointer's times only rise, and a client that names another second has another content.
+ */
+function isUnchanged(request: FastifyRequest, etag: string, lastModified: number): boolean {
+  const match = request.headers['if-none-match'];
+  if (match !== undefined) return match === '*' || match.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  const since = request.headers['if-modified-since'];
+  return since !== undefined && Date.parse(since) === lastModified;
+}
+
+/** One range of RFC 9110 section 14; several, or what cannot be read, are answered with the whole file. */
+function parseRange(
+  request: FastifyRequest,
+  sizeBytes: number,
+  { etag, lastModified }: { etag: string; lastModified: number },
+): ByteRange | 'unsatisfiable' | null {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
+  if (!match || (match[1] === '' && match[2] === '')) return null;
+  const condition = request.headers['if-range'];
+  if (typeof condition === 'string' && condition !== etag && Date.parse(condition) !== lastModified) return null;
+  const [first, last] = [match[1] ?? '', match[2] ?? ''];
+  const start = first === '' ? Math.max(0, sizeBytes - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? sizeBytes - 1 : Math.min(Number(last), sizeBytes - 1);
+  if (first !== '' && last !== '' && Number(last) < start) return null;
+  return start >= sizeBytes || (first === '' && Number(last) === 0) ? 'unsatisfiable' : { start, end };
+}

@@ -1,0 +1,169 @@
+/**
+ * One round of publishing: a channel's pending changes become its next generation. The steps and their order
+ * are those of DESIGN, "Commit and recovery": everything immutable is durable before the commit, the commit
+ * makes it true, the pointers make it visible.
+ */
+import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import { getChannel, moveHead } from '../db/channels.ts';
+import { findGeneration, insertGeneration, updateSigning } from '../db/generations.ts';
+import {
+  addMember,
+  listMembers,
+  listPendingChanges,
+  removeMember,
+  settleChanges,
+  type Member,
+  type PendingChange,
+} from '../db/membership.ts';
+import type { ComposedIndex } from '../formats/format.ts';
+import { formatOf } from '../formats/formats.ts';
+import {
+  channelForm,
+  composeIndexes,
+  parseIndexes,
+  signGeneration,
+  writeIndexes,
+  type PublishDeps,
+  type SignedGeneration,
+} from './build.ts';
+import { showGeneration, writeVisible } from './visible.ts';
+
+/** Changes taken into one generation; more wait for the next, so that one round stays bounded. */
+const changesPerRound = 10_000;
+
+/**
+ * Publishes what is pending. Answers the head afterwards, which is the old one when nothing really changed,
+ * and whether more is waiting; or null when the head was moved meanwhile and the round has to start again.
+ */
+export async function publishPending(
+  deps: PublishDeps,
+  channelId: string,
+  settingsChanged: boolean,
+): Promise<{ generation: number; more: boolean } | null> {
+  const seen = await getChannel(deps.db, channelId);
+  const changes = await listPendingChanges(deps.db, channelId, changesPerRound);
+  const more = changes.length === changesPerRound;
+  if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
+  const delta = effect(await listMembers(deps.db, channelId, seen.head), changes);
+  if (delta.added.length === 0 && delta.removed.length === 0 && !settingsChanged) {
+    await settleChanges(deps.db, changes, seen.head);
+    return { generation: seen.head, more };
+  }
+  const channel = { ...seen, architectures: grownArchitectures(seen, delta.members) };
+  const plans = formatOf(channel.format).channels.indexes(channelForm(channel, deps.publicUrl));
+  const indexes = await composeIndexes(deps.db, plans, delta.members);
+  const number = channel.head + 1;
+  const previousDate = (await findGeneration(deps.db, channelId, channel.head))?.date ?? 0;
+  const signed = await signGeneration(deps, channel, { number, indexes, previousDate });
+  if (!(await commit(deps, { channel, number, changes, delta, indexes, signed }))) return null;
+  await showGeneration(deps.store, signed.placement, signed.date);
+  return { generation: number, more };
+}
+
+type Delta = {
+  readonly members: readonly Member[];
+  readonly added: readonly Member[];
+  readonly removed: readonly Member[];
+};
+
+function memberKey(member: { package: string; component: string }): string {
+  return `${member.package}\0${member.component}`;
+}
+
+/** The set after the changes, and what really differs: adding what is there already is no change. */
+function effect(before: readonly Member[], changes: readonly PendingChange[]): Delta {
+  const old = new Map(before.map((member) => [memberKey(member), member]));
+  const now = new Map(old);
+  for (const change of changes)
+    if (change.action === 'remove') now.delete(memberKey(change));
+    else if (!now.has(memberKey(change))) now.set(memberKey(change), { ...change, added_in: 0 });
+  return {
+    members: [...now.values()],
+    added: [...now].filter(([key]) => !old.has(key)).map(([, member]) => member),
+    removed: [...old].filter(([key]) => !now.has(key)).map(([, member]) => member),
+  };
+}
+
+/** Those seen, and never fewer than before: a machine that asked for one keeps finding it. */
+function grownArchitectures(channel: ChannelRow, members: readonly Member[]): string {
+  const known = channel.architectures.split(' ').filter(Boolean);
+  return [...new Set([...known, ...members.map((member) => member.architecture)])].sort().join(' ');
+}
+
+type Commit = {
+  readonly channel: ChannelRow;
+  readonly number: number;
+  readonly changes: readonly PendingChange[];
+  readonly delta: Delta;
+  readonly indexes: readonly ComposedIndex[];
+  readonly signed: SignedGeneration;
+};
+
+/** One transaction: the head if it is still where we started, the members, the generation, what is settled. */
+async function commit(deps: PublishDeps, round: Commit): Promise<boolean> {
+  const { channel, number, changes, delta, signed } = round;
+  return await orRollBack(deps.db, async (db) => {
+    const move = { from: channel.head, to: number, architectures: channel.architectures };
+    if (!(await moveHead(db, channel.id, move))) return false;
+    for (const { package: id, component } of delta.removed)
+      await removeMember(db, { channel: channel.id, package: id, component, removed_in: number });
+    for (const { package: id, component } of delta.added)
+      await addMember(db, { channel: channel.id, package: id, component, added_in: number });
+    await insertGeneration(db, {
+      channel: channel.id,
+      number,
+      date: signed.date,
+      signed_at: signed.signedAt,
+      committed_at: deps.clock.now(),
+      cause: causeOf(changes),
+      actor: [...new Set(changes.map((change) => change.actor))].join(', '),
+      added: delta.added.length,
+      removed: delta.removed.length,
+      packages: delta.members.length,
+      pointers: writeVisible(signed.placement),
+      indexes: writeIndexes(round.indexes),
+    });
+    return await settleChanges(db, changes, number);
+  });
+}
+
+/** A transaction whose work can say no: then nothing of it stays. */
+async function orRollBack(db: Catalog, work: (db: Catalog) => Promise<boolean>): Promise<boolean> {
+  const transaction = await db.startTransaction().execute();
+  try {
+    const agreed = await work(transaction);
+    await (agreed ? transaction.commit() : transaction.rollback()).execute();
+    return agreed;
+  } catch (error) {
+    await transaction.rollback().execute();
+    throw error;
+  }
+}
+
+function causeOf(changes: readonly PendingChange[]): string {
+  const actions = new Set(changes.map((change) => change.action));
+  if (actions.size === 0) return 'settings';
+  if (actions.size > 1) return 'several';
+  return actions.has('add') ? 'upload' : 'yank';
+}
+
+/**
+ * Signs the head of a channel anew: the same generation and the same indexes with a new Date and Valid-Until.
+ * False when there is nothing to sign, or it was published or signed meanwhile.
+ */
+export async function signAgain(deps: PublishDeps, channelId: string): Promise<boolean> {
+  const channel = await getChannel(deps.db, channelId);
+  const head = await findGeneration(deps.db, channelId, channel.head);
+  if (!head) return false;
+  const indexes = parseIndexes(head.indexes);
+  const signed = await signGeneration(deps, channel, {
+    number: head.number,
+    indexes,
+    previousDate: head.date,
+  });
+  const pointers = writeVisible(signed.placement);
+  const change = { date: signed.date, signed_at: signed.signedAt, pointers };
+  if (!(await updateSigning(deps.db, head, change))) return false;
+  await showGeneration(deps.store, signed.placement, signed.date);
+  return true;
+}

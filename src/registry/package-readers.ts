@@ -1,0 +1,154 @@
+/** Threads that read uploaded packages, one package at a time each, ended when they outlive their budget. */
+import { Worker } from 'node:worker_threads';
+import { AppError, type ErrorCode, type Place } from '../errors.ts';
+import type { Entry, PackageSignatures, SignatureTargets } from '../formats/format.ts';
+import type { FormatName, PackageFacts } from '../formats/package.ts';
+
+export type ReadRequest = { readonly kind: 'read'; readonly format: FormatName; readonly path: string };
+export type ReadResult = {
+  readonly facts: PackageFacts;
+  readonly coreSha256: string;
+  readonly targets: SignatureTargets | null;
+};
+
+export type SealRequest = {
+  readonly kind: 'seal';
+  /** The key that the file will have in the store. */
+  readonly key: string;
+  readonly signatures: PackageSignatures | null;
+};
+export type SealResult = {
+  /** The local file to be served: the staged one, or the signed one beside it. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly md5: string;
+  readonly entries: readonly Entry[];
+  /** What the signing replaced, so that the uploaded file can be rebuilt; null when nothing was. */
+  readonly originalHead: Uint8Array | null;
+};
+
+export type Failure = {
+  readonly failed: {
+    readonly code: ErrorCode | null;
+    readonly detail: string;
+    readonly place: Place | undefined;
+    readonly stack: string | null;
+  };
+};
+
+/** A thread that is one upload's until it is released. */
+export type PackageReader = {
+  readonly read: (format: FormatName, path: string) => Promise<ReadResult>;
+  /** Makes the package that was read last into the one to be served, and renders its index entries. */
+  readonly seal: (key: string, signatures: PackageSignatures | null) => Promise<SealResult>;
+  readonly release: () => void;
+};
+
+/** Enough for the largest header and file list that the limits allow, and far from the machine's memory. */
+const heapMiB = 512;
+
+export class PackageReaders {
+  readonly #timeoutMs: number;
+  readonly #size: number;
+  readonly #idle: Worker[] = [];
+  readonly #queue: ((worker: Worker) => void)[] = [];
+  #alive = 0;
+
+  constructor(options: { size: number; timeoutMs: number }) {
+    this.#size = options.size;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  /** Waits for a free thread. */
+  async lease(): Promise<PackageReader> {
+    const worker = this.#idle.pop() ?? (this.#alive < this.#size ? this.#spawn() : await this.#next());
+    let broken = false;
+    let released = false;
+    const ask = async <T>(message: ReadRequest | SealRequest): Promise<T> => {
+      try {
+        return await this.#ask<T>(worker, message);
+      } catch (error) {
+        // A coded error is the package's fault; anything else may have left the thread in any state.
+        broken = !(error instanceof AppError) || error.code === 'intake_timeout';
+        throw error;
+      }
+    };
+    return {
+      read: (format, path) => ask<ReadResult>({ kind: 'read', format, path }),
+      seal: (key, signatures) => ask<SealResult>({ kind: 'seal', key, signatures }),
+      release: () => {
+        if (!released) this.#release(worker, broken);
+        released = true;
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((worker) => worker.terminate()));
+  }
+
+  #spawn(): Worker {
+    this.#alive += 1;
+    const worker = new Worker(new URL('./package-reader-worker.ts', import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: heapMiB },
+    });
+    // An error of a thread in use is met by the one who asked; without a listener it would end the process.
+    worker.on('error', () => undefined);
+    worker.once('exit', () => {
+      this.#alive -= 1;
+      const index = this.#idle.indexOf(worker);
+      if (index >= 0) this.#idle.splice(index, 1);
+    });
+    worker.unref();
+    return worker;
+  }
+
+  #next(): Promise<Worker> {
+    return new Promise((resolve) => this.#queue.push(resolve));
+  }
+
+  #release(worker: Worker, broken: boolean): void {
+    if (broken) void worker.terminate();
+    const waiting = this.#queue.shift();
+    if (waiting) waiting(broken ? this.#spawn() : worker);
+    else if (!broken) this.#idle.push(worker);
+  }
+
+  async #ask<T>(worker: Worker, message: ReadRequest | SealRequest): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        settle();
+        reject(
+          new AppError(
+            'intake_timeout',
+            `The package was not read within ${this.#timeoutMs / 1000} seconds.`,
+          ),
+        );
+      }, this.#timeoutMs);
+      const onMessage = (result: T | Failure): void => {
+        settle();
+        if (typeof result === 'object' && result !== null && 'failed' in result) reject(failedWith(result));
+        else resolve(result);
+      };
+      const onError = (error: unknown): void => {
+        settle();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      };
+      const onExit = (code: number): void => onError(new Error(`the reading thread ended with ${code}`));
+      const settle = (): void => {
+        clearTimeout(timer);
+        worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      };
+      worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+      worker.postMessage(message);
+    });
+  }
+}
+
+function failedWith({ failed }: Failure): Error {
+  if (failed.code !== null) return new AppError(failed.code, failed.detail, failed.place);
+  const error = new Error(failed.detail);
+  if (failed.stack !== null) error.stack = failed.stack;
+  return error;
+}

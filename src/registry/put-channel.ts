@@ -1,0 +1,99 @@
+/** Creating a channel, and changing what may change of it. */
+import { authorise, type Actor } from '../auth/permissions.ts';
+import type { Clock } from '../clock.ts';
+import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import { findChannel, insertChannel, updateChannel } from '../db/channels.ts';
+import { AppError } from '../errors.ts';
+import type { FormatName } from '../formats/package.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import { needRepository } from './find.ts';
+import type { Mutexes } from './mutexes.ts';
+import { recordEvent } from './record-event.ts';
+import type { SetupFiles } from './setup-files.ts';
+
+export type ChannelSettings = {
+  readonly format: FormatName;
+  readonly distribution?: string | undefined;
+  readonly origin?: string | undefined;
+  readonly label?: string | undefined;
+  readonly description?: string | undefined;
+  readonly components?: readonly string[] | undefined;
+  readonly architectures?: readonly string[] | undefined;
+};
+
+export type PutChannelDeps = {
+  readonly db: Catalog;
+  readonly clock: Clock;
+  readonly publisher: Publisher;
+  readonly setupFiles: SetupFiles;
+  readonly identities: Mutexes;
+};
+
+/** Creates a channel, published empty at once, or updates the settings that are given. */
+export async function putChannel(
+  deps: PutChannelDeps,
+  actor: Actor,
+  repositoryName: string,
+  name: string,
+  settings: ChannelSettings,
+): Promise<{ channel: ChannelRow; created: boolean }> {
+  authorise(actor, 'admin', repositoryName);
+  const repository = await needRepository(deps.db, actor, repositoryName);
+  return await deps.identities.run(`channel ${repositoryName}/${name}`, async () => {
+    const old = await findChannel(deps.db, repositoryName, name);
+    if (old) refuseFixed(old, settings);
+    const channel: ChannelRow = {
+      id: `${repositoryName}/${name}`,
+      repository: repositoryName,
+      name,
+      format: settings.format,
+      distribution: settings.distribution ?? old?.distribution ?? '',
+      origin: settings.origin ?? old?.origin ?? repository.origin,
+      label: settings.label ?? old?.label ?? repositoryName,
+      description: settings.description ?? old?.description ?? repository.description,
+      components: (settings.components ?? old?.components.split(' ') ?? ['main']).join(' '),
+      architectures: settings.architectures?.join(' ') ?? old?.architectures ?? '',
+      head: old?.head ?? 0,
+      created_at: old?.created_at ?? deps.clock.now(),
+    };
+    await deps.db.transaction().execute(async (db) => {
+      const { origin, label, description, components, architectures } = channel;
+      if (old) await updateChannel(db, channel.id, { origin, label, description, components, architectures });
+      else await insertChannel(db, channel);
+      await recordEvent(db, {
+        at: deps.clock.now(),
+        actor,
+        repository: repositoryName,
+        channel: name,
+        kind: old ? 'channel-update' : 'channel-create',
+        detail: settings,
+      });
+    });
+    await deps.setupFiles.write(channel);
+    // An empty generation, so that a machine can be set up before the first package is there.
+    const head = await deps.publisher.publishSettings(channel.id);
+    return { channel: { ...channel, head }, created: old === undefined };
+  });
+}
+
+/** What clients pin or paths depend on stays as it was first published (apt.md 5.2.6). */
+function refuseFixed(old: ChannelRow, settings: ChannelSettings): void {
+  for (const field of ['format', 'distribution', 'origin', 'label'] as const) {
+    const wanted = settings[field];
+    if (wanted !== undefined && wanted !== old[field])
+      throw new AppError(
+        'fixed_at_publication',
+        `The ${field} of ${old.id} is "${old[field]}" and was published; it cannot become "${wanted}".`,
+        { field },
+      );
+  }
+  for (const field of ['components', 'architectures'] as const) {
+    const missing = old[field].split(' ').filter((item) => item !== '' && settings[field]?.includes(item) === false);
+    if (missing.length > 0)
+      throw new AppError(
+        'fixed_at_publication',
+        `The ${field} of ${old.id} can only grow: machines ask for ${missing.join(', ')}.`,
+        { field },
+      );
+  }
+}

@@ -1,0 +1,45 @@
+import { actorName, type Actor } from '../auth/permissions.ts';
+import type { Catalog } from '../db/catalog.ts';
+import { insertEvent } from '../db/events.ts';
+import { createId } from '../ids.ts';
+
+/** What was done, in the words of the audit page. */
+export type EventKind =
+  | 'repository-create'
+  | 'repository-update'
+  | 'channel-create'
+  | 'channel-update'
+  | 'key-generate'
+  | 'token-create'
+  | 'token-revoke'
+  | 'upload'
+  | 'yank';
+
+export type NewEvent = {
+  readonly at: number;
+  readonly actor: Actor;
+  /** Empty for what concerns the whole server. */
+  readonly repository: string;
+  readonly channel?: string;
+  readonly package?: string;
+  readonly kind: EventKind;
+  readonly detail: Readonly<Record<string, unknown>>;
+};
+
+/** Writes an event, in the transaction of the change that it tells of; returns its id. */
+export async function recordEvent(db: Catalog, event: NewEvent): Promise<string> {
+  const id = createId(event.at);
+  await insertEvent(db, {
+    id,
+    at: event.at,
+    repository: event.repository,
+    channel: event.channel ?? null,
+    generation: null,
+    package: event.package ?? null,
+    kind: event.kind,
+    actor: actorName(event.actor),
+    token: event.actor.kind === 'token' ? event.actor.id : null,
+    detail: JSON.stringify(event.detail),
+  });
+  return id;
+}

@@ -1,0 +1,54 @@
+/** What sets a machine up: the keys and the files under `setup/`, published beside the indexes. */
+import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import { listChannels } from '../db/channels.ts';
+import { listSigningKeys } from '../db/repositories.ts';
+import { formatOf } from '../formats/formats.ts';
+import { channelForm } from '../publish/build.ts';
+import { dearmorPublicKey } from '../signing/keys.ts';
+import type { Clock } from '../clock.ts';
+import type { Store } from '../store/store.ts';
+
+export type SetupFilesDeps = {
+  readonly db: Catalog;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly publicUrl: string;
+};
+
+/** The public keys of a repository, each in its own armour block, as clients read them. */
+export function keyFileKeys(repository: string): { armored: string; binary: string } {
+  return { armored: `keys/${repository}.asc`, binary: `keys/${repository}.gpg` };
+}
+
+export class SetupFiles {
+  readonly #deps: SetupFilesDeps;
+
+  constructor(deps: SetupFilesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Writes the key files of a channel's repository and the channel's own set-up files. */
+  async write(channel: ChannelRow): Promise<void> {
+    const { db, publicUrl } = this.#deps;
+    const keys = await listSigningKeys(db, channel.repository);
+    const armored = keys.map((key) => key.public_key).join('');
+    const names = keyFileKeys(channel.repository);
+    await this.#put(names.armored, Buffer.from(armored));
+    await this.#put(names.binary, Buffer.concat(keys.map((key) => dearmorPublicKey(key.public_key))));
+    const form = channelForm(channel, publicUrl);
+    for (const file of formatOf(channel.format).channels.setupFiles(form, { armored }))
+      await this.#put(file.key, Buffer.from(file.text));
+  }
+
+  /** The same for every channel: after a start, when the public URL may be another. */
+  async writeAll(): Promise<void> {
+    for (const channel of await listChannels(this.#deps.db)) await this.write(channel);
+  }
+
+  async #put(key: string, bytes: Buffer): Promise<void> {
+    const { store, clock } = this.#deps;
+    const old = await store.open(key);
+    if (old && (await old.bytes()).equals(bytes)) return;
+    await store.putPointer(key, bytes, clock.now());
+  }
+}

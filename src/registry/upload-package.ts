@@ -1,0 +1,279 @@
+/** One package goes in: from the stream of an upload to the receipt, in seven steps. */
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { authorise, type Actor } from '../auth/permissions.ts';
+import type { Clock } from '../clock.ts';
+import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
+import { findMembership } from '../db/membership.ts';
+import { findByIdentity, findByUploadedSha256, pathIsTaken } from '../db/packages.ts';
+import { AppError } from '../errors.ts';
+import { formatNames, formatOf } from '../formats/formats.ts';
+import type { PackageFacts } from '../formats/package.ts';
+import { createId } from '../ids.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import { signPacket } from '../signing/documents.ts';
+import type { Signer } from '../signing/signer.ts';
+import type { Store } from '../store/store.ts';
+import { needChannel } from './find.ts';
+import type { Mutexes } from './mutexes.ts';
+import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
+import { receive, type ClaimedDigest, type ReceiveLimits, type Staged } from './receive.ts';
+import { recordUpload, withdrawUpload, type Declared, type NewPackage } from './record-upload.ts';
+
+export type UploadDeps = {
+  readonly db: Catalog;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly readers: PackageReaders;
+  readonly publisher: Publisher;
+  readonly signerOf: (repository: string) => Promise<Signer>;
+  /** One upload at a time from the check of an identity to its record. */
+  readonly identities: Mutexes;
+  readonly stagingDir: string;
+  readonly receiveLimits: ReceiveLimits;
+  readonly publicUrl: string;
+};
+
+export type UploadRequest = {
+  readonly actor: Actor;
+  readonly repository: string;
+  readonly channel: string;
+  readonly filename: string;
+  /** Null for the channel's first component. */
+  readonly component: string | null;
+  readonly body: Readable;
+  readonly digests: readonly ClaimedDigest[];
+  /** The program that uploads, as it names itself. */
+  readonly client: string;
+  readonly declared: Declared;
+};
+
+export type Receipt = {
+  readonly package: {
+    readonly format: 'apt' | 'yum';
+    readonly name: string;
+    readonly version: string;
+    readonly architecture: string;
+    readonly filename: string;
+    readonly size: number;
+    readonly sha256: string;
+    readonly uploadedSha256: string;
+  };
+  readonly channel: string;
+  readonly generation: number;
+  readonly status: 'created' | 'unchanged';
+  readonly url: string;
+};
+
+/**
+ * Uploads one package into a channel and answers once clients see it. Throws AppError; nothing of a refused
+ * upload stays, and nothing else is lost.
+ */
+export async function uploadPackage(deps: UploadDeps, request: UploadRequest): Promise<Receipt> {
+  const target = await admit(deps, request);
+  const staged = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
+  try {
+    const known = await findByUploadedSha256(deps.db, { ...place(target), uploaded_sha256: staged.sha256 });
+    const recorded = known
+      ? await record(deps, request, target, { row: known, fresh: null })
+      : await intake(deps, request, target, staged);
+    return await publish(deps, target, recorded);
+  } finally {
+    await Promise.all([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
+  }
+}
+
+type Target = { readonly channel: ChannelRow; readonly component: string };
+
+/** Where identities are kept apart. */
+function place({ channel }: Target): Pick<PackageRow, 'repository' | 'format' | 'distribution'> {
+  return { repository: channel.repository, format: channel.format, distribution: channel.distribution };
+}
+
+/** Step 1, authorise: who is asking, may they, and where to. (Step 2, receive, is receive.ts.) */
+async function admit(deps: UploadDeps, request: UploadRequest): Promise<Target> {
+  authorise(request.actor, 'upload', request.repository);
+  const channel = await needChannel(deps.db, request.actor, request.repository, request.channel);
+  const other = formatNames.find(
+    (name) => name !== channel.format && request.filename.endsWith(formatOf(name).packages.extension),
+  );
+  if (other)
+    throw new AppError(
+      'wrong_format',
+      `"${request.filename}" is for ${other}, and ${channel.id} is an ${channel.format} channel.`,
+    );
+  const components = channel.components.split(' ');
+  const component = request.component ?? components[0] ?? '';
+  if (!components.includes(component))
+    throw new AppError(
+      'not_found',
+      `The channel ${channel.id} has no component "${component}"; it has ${components.join(', ')}.`,
+    );
+  return { channel, component };
+}
+
+/** Steps 3 to 7 for bytes that this repository has not seen. */
+async function intake(
+  deps: UploadDeps,
+  request: UploadRequest,
+  target: Target,
+  staged: Staged,
+): Promise<Recorded> {
+  const reader = await deps.readers.lease();
+  try {
+    const read = await reader.read(target.channel.format, staged.path); // 3 parse
+    const { name, version, architecture } = read.facts.identity;
+    const identity = { ...place(target), name, version, architecture };
+    return await deps.identities.run(Object.values(identity).join('\0'), async () => {
+      const known = await findByIdentity(deps.db, identity); // 4 check
+      if (known) {
+        refuseOtherBytes(known, staged);
+        return await record(deps, request, target, { row: known, fresh: null });
+      }
+      const signed = await sign(deps, target, staged, read, reader); // 5 sign
+      await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
+      return await record(deps, request, target, newPackage(deps, identity, staged, read, signed)); // 7 record
+    });
+  } finally {
+    reader.release();
+  }
+}
+
+/** An identity maps to one content for ever, or a machine could meet two (apt.md 5.4.8). */
+function refuseOtherBytes(known: PackageRow, staged: Staged): void {
+  if (known.uploaded_sha256 === staged.sha256 || known.sha256 === staged.sha256) return;
+  throw new AppError(
+    'identity_conflict',
+    `${known.name} ${known.version} ${known.architecture} is stored with the SHA-256 ${known.uploaded_sha256}; ` +
+      `the upload has ${staged.sha256}.`,
+  );
+}
+
+type Signed = SealResult & { readonly key: string; readonly signedBy: string | null };
+
+/** Step 5: signs what the format signs, and renders the index entries over the file as it will be served. */
+async function sign(
+  deps: UploadDeps,
+  target: Target,
+  staged: Staged,
+  read: ReadResult,
+  reader: PackageReader,
+): Promise<Signed> {
+  const { packages } = formatOf(target.channel.format);
+  const { repository, distribution } = target.channel;
+  let key = packages.poolKey({ repository, distribution }, read.facts);
+  // Two identities can have one file name: an epoch is no part of it.
+  if (await pathIsTaken(deps.db, key))
+    key = packages.poolKey({ repository, distribution }, read.facts, staged.sha256.slice(0, 12));
+  const { targets } = read;
+  if (!targets) return { ...(await reader.seal(key, null)), key, signedBy: null };
+  const signer = await deps.signerOf(repository);
+  const at = signatureTime(read.facts, signer, deps.clock);
+  const whole = targets.headerAndPayload
+    ? createReadStream(staged.path, { start: targets.headerOffset })
+    : null;
+  const sealed = await reader.seal(key, {
+    algorithm: signer.key.algorithm,
+    header: await signPacket(targets.header, signer, at),
+    headerAndPayload: whole && (await signPacket(whole, signer, at)),
+  });
+  return { ...sealed, key, signedBy: signer.key.fingerprint };
+}
+
+/**
+ * The creation time in a package's signature, in seconds: when it was built, if the key was there by then and
+ * the builder's clock was not ahead. From the package and the key alone, so that signing the same file again
+ * gives the same bytes.
+ */
+function signatureTime(facts: PackageFacts, signer: Signer, clock: Clock): number {
+  const built = facts.buildTime ?? 0;
+  return built > clock.now() / 1000 ? signer.key.createdAt : Math.max(built, signer.key.createdAt);
+}
+
+function newPackage(
+  deps: UploadDeps,
+  identity: Pick<PackageRow, 'repository' | 'format' | 'distribution' | 'name' | 'version' | 'architecture'>,
+  staged: Staged,
+  read: ReadResult,
+  signed: Signed,
+): NewPackage {
+  const { files, ...facts } = read.facts;
+  const row: PackageRow = {
+    id: createId(deps.clock.now()),
+    ...identity,
+    filename: facts.filename,
+    path: signed.key,
+    size_bytes: signed.sizeBytes,
+    sha256: signed.sha256,
+    uploaded_size_bytes: staged.sizeBytes,
+    uploaded_sha256: staged.sha256,
+    core_sha256: read.coreSha256,
+    signed_by: signed.signedBy,
+    source_name: facts.source?.name ?? null,
+    source_version: facts.source?.version ?? null,
+    summary: facts.summary,
+    facts: JSON.stringify(facts),
+    signature_header: signed.originalHead && Buffer.from(signed.originalHead).toString('base64'),
+    created_at: deps.clock.now(),
+  };
+  return { row, fresh: { files, entries: signed.entries } };
+}
+
+type Recorded = { readonly row: PackageRow; readonly isNew: boolean; readonly event: string | null };
+
+/** Step 7: one transaction for the package, the event and the request to publish; none for what is there. */
+async function record(
+  deps: UploadDeps,
+  request: UploadRequest,
+  { channel, component }: Target,
+  { row, fresh }: NewPackage,
+): Promise<Recorded> {
+  const components = fresh ? [] : await findMembership(deps.db, channel.id, row.id);
+  if (components.includes(component)) return { row, isNew: false, event: null };
+  const event = await recordUpload(deps, {
+    channel,
+    component,
+    package: { row, fresh },
+    actor: request.actor,
+    filename: request.filename,
+    client: request.client,
+    declared: request.declared,
+  });
+  return { row, isNew: fresh !== null, event };
+}
+
+/** Waits until clients see the package. When publishing fails, the upload is taken back before it is refused. */
+async function publish(
+  deps: UploadDeps,
+  { channel }: Target,
+  { row, isNew, event }: Recorded,
+): Promise<Receipt> {
+  let generation = channel.head;
+  if (event !== null) {
+    try {
+      generation = await deps.publisher.publish(channel.id);
+    } catch (error) {
+      const withdrawn = await withdrawUpload(deps.db, event, isNew ? row.id : null);
+      if (withdrawn && isNew) await deps.store.delete(row.path);
+      throw error;
+    }
+  }
+  const { format, name, version, architecture, filename, size_bytes, sha256, uploaded_sha256 } = row;
+  return {
+    package: {
+      format,
+      name,
+      version,
+      architecture,
+      filename,
+      size: size_bytes,
+      sha256,
+      uploadedSha256: uploaded_sha256,
+    },
+    channel: channel.name,
+    generation,
+    status: event === null ? 'unchanged' : 'created',
+    url: `${deps.publicUrl}/${row.path}`,
+  };
+}

@@ -1,0 +1,233 @@
+import { createReadStream } from 'node:fs';
+import {
+  constants,
+  copyFile,
+  mkdir,
+  open,
+  opendir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  type FileHandle,
+} from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { ulid } from 'ulid';
+import type { ByteRange, Store, StoredFile, StoredKey } from './store.ts';
+
+/** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
+const readChunkBytes = 512 * 1024;
+
+/** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
+export type Fatal = (error: unknown) => never;
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** The published tree in a local directory, as any web server can serve it. */
+export class DirectoryStore implements Store {
+  readonly root: string;
+  readonly #fatal: Fatal;
+  /** Folders known to exist and to be durable: a publication writes into the same few again and again. */
+  readonly #folders = new Map<string, Promise<void>>();
+
+  constructor(root: string, fatal: Fatal) {
+    this.root = root;
+    this.#fatal = fatal;
+  }
+
+  async putImmutable(key: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#path(key);
+    if (await hasSize(path, bytes.byteLength)) await this.#syncFolder(dirname(path));
+    else await this.#write(path, bytes);
+  }
+
+  async putImmutableFile(key: string, source: string): Promise<void> {
+    const path = this.#path(key);
+    const file = await open(source, 'r');
+    try {
+      await file.chmod(0o644);
+      await this.#sync(file);
+    } finally {
+      await file.close();
+    }
+    try {
+      await this.#place(source, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+      // Staging and the tree are on two file systems: copy first, so that the last step is a rename again.
+      const temporary = await this.#temporary();
+      await copyFile(source, temporary);
+      await this.putImmutableFile(key, temporary);
+      await rm(source);
+    }
+  }
+
+  async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
+    await this.#write(this.#path(key), bytes, lastModifiedMs);
+  }
+
+  async putAlias(key: string, target: string): Promise<void> {
+    const path = this.#path(key);
+    // Relative, so that the tree can be moved, mounted elsewhere and mirrored.
+    const link = posix.relative(posix.dirname(key), target);
+    if ((await readLink(path)) === link) return;
+    const temporary = await this.#temporary();
+    await symlink(link, temporary);
+    await this.#place(temporary, path);
+  }
+
+  async open(key: string): Promise<StoredFile | null> {
+    let file: FileHandle;
+    try {
+      file = await open(this.#path(key), constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+    const stat = await file.stat();
+    if (!stat.isFile()) {
+      await file.close();
+      return null;
+    }
+    return {
+      sizeBytes: stat.size,
+      lastModifiedMs: Math.floor(stat.mtimeMs),
+      stream: (range?: ByteRange) =>
+        createReadStream('', { fd: file, highWaterMark: readChunkBytes, ...(range ?? { start: 0 }) }),
+      bytes: async () => {
+        try {
+          return await file.readFile();
+        } finally {
+          await file.close();
+        }
+      },
+      close: () => file.close(),
+    };
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredKey> {
+    let folder;
+    try {
+      folder = await opendir(this.#path(prefix));
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    for await (const entry of folder) {
+      const key = posix.join(prefix, entry.name);
+      if (entry.isDirectory() && entry.name !== temporaryFolder) yield* this.list(key);
+      else if (entry.isFile()) {
+        const file = await this.open(key);
+        if (!file) continue;
+        await file.close();
+        yield { key, sizeBytes: file.sizeBytes, lastModifiedMs: file.lastModifiedMs };
+      }
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    await rm(this.#path(key), { force: true });
+  }
+
+  #path(key: string): string {
+    // Keys come from paths.ts or from a checked request path; this defends against a mistake there.
+    if (key.startsWith('/') || key.split('/').includes('..') || key.includes('\0'))
+      throw new RangeError(`not a key of the store: ${JSON.stringify(key)}`);
+    return join(this.root, key);
+  }
+
+  async #temporary(): Promise<string> {
+    const folder = join(this.root, temporaryFolder);
+    await this.#ensureFolder(folder);
+    return join(folder, ulid());
+  }
+
+  async #write(path: string, bytes: Uint8Array, lastModifiedMs?: number): Promise<void> {
+    const temporary = await this.#temporary();
+    const file = await open(temporary, 'wx', 0o644);
+    try {
+      await file.writeFile(bytes);
+      if (lastModifiedMs !== undefined) await file.utimes(lastModifiedMs / 1000, lastModifiedMs / 1000);
+      await this.#sync(file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    await this.#place(temporary, path);
+  }
+
+  /** Moves a file that is durable itself to its name, and makes the name durable. */
+  async #place(temporary: string, path: string): Promise<void> {
+    await this.#ensureFolder(dirname(path));
+    await rename(temporary, path);
+    await this.#syncFolder(dirname(path));
+  }
+
+  /** Makes a folder and those above it, each entry durable in its parent. */
+  async #ensureFolder(folder: string): Promise<void> {
+    let ready = this.#folders.get(folder);
+    if (!ready) {
+      ready = this.#makeFolder(folder).catch((error: unknown) => {
+        this.#folders.delete(folder);
+        throw error;
+      });
+      this.#folders.set(folder, ready);
+    }
+    await ready;
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    const first = await mkdir(folder, { recursive: true, mode: 0o755 });
+    if (first === undefined) return;
+    for (let made = folder; made.length >= first.length; made = dirname(made))
+      await this.#syncFolder(dirname(made));
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    const handle = await open(folder, 'r');
+    try {
+      await this.#sync(handle);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #sync(file: FileHandle): Promise<void> {
+    try {
+      await file.sync();
+    } catch (error) {
+      this.#fatal(error);
+    }
+  }
+}
+
+/** Inside the tree, so that a rename out of it stays on one file system. */
+const temporaryFolder = '.tmp';
+
+async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const stat = await file.stat();
+      return stat.isFile() && stat.size === sizeBytes;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch {
+    return undefined;
+  }
+}

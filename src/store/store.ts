@@ -1,0 +1,37 @@
+/**
+ * Where the published tree lives. Keys are relative paths with `/`, made by the paths.ts of each format: no caller
+ * joins strings. Two implementations: a directory and a bucket; one contract suite runs against both.
+ */
+import type { Readable } from 'node:stream';
+
+/** Bytes `start` to `end`, both inclusive, counted from 0. */
+export type ByteRange = { readonly start: number; readonly end: number };
+
+export type StoredFile = {
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+  /** Streams the file or a part of it; closes it when the stream ends or is destroyed. Call once, or `close`. */
+  readonly stream: (range?: ByteRange) => Readable;
+  /** The whole file in memory: for pointers and small metadata only. Closes it. */
+  readonly bytes: () => Promise<Buffer>;
+  readonly close: () => Promise<void>;
+};
+
+export type StoredKey = { readonly key: string; readonly sizeBytes: number; readonly lastModifiedMs: number };
+
+export interface Store {
+  /** Keeps bytes that never change under this key. Durable when it resolves; the same key again is no error. */
+  putImmutable(key: string, bytes: Uint8Array): Promise<void>;
+  /** The same for a local file, which is gone from `path` afterwards. What stood under the key is replaced. */
+  putImmutableFile(key: string, path: string): Promise<void>;
+  /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */
+  putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void>;
+  /** Lets `key` show what `target` holds, a file or a whole folder, in one step. Durable when it resolves. */
+  putAlias(key: string, target: string): Promise<void>;
+  /** The file under a key, aliases followed; null when there is none. */
+  open(key: string): Promise<StoredFile | null>;
+  /** Every file under a prefix that is a folder, aliases left out. */
+  list(prefix: string): AsyncIterable<StoredKey>;
+  /** Removes a file or an alias; one that is not there is no error. */
+  delete(key: string): Promise<void>;
+}
