@@ -104,8 +104,15 @@ const rows: readonly Row[] = [
 /** A dependency as the header has it. */
 type Raw = { readonly name: string; readonly flags: number; readonly evr: string };
 
-/** Reads all dependencies. `paths` are the package's own files: what it brings itself it does not require. */
-export function readDependencies(header: Header<'main'>, paths: readonly string[]): Dependencies {
+/**
+ * Reads all dependencies. `paths` are the package's own files: what it brings itself it does not require.
+ * `self` is what a package provides in any case, given for those made before rpm saw to it.
+ */
+export function readDependencies(
+  header: Header<'main'>,
+  paths: readonly string[],
+  self?: { readonly name: string; readonly evr: string },
+): Dependencies {
   const byKind: Record<DependencyKind, Dependency[]> = {
     provides: [],
     requires: [],
@@ -123,6 +130,7 @@ export function readDependencies(header: Header<'main'>, paths: readonly string[
   for (const row of rows) {
     let newestLibc: Dependency | undefined;
     const raws = readRow(header, row.tags);
+    if (row.kind === 'provides' && self !== undefined) provideSelf(raws, self);
     total += raws.length;
     if (total > dependencyLimits.dependencies) {
       const detail = `The package has ${total} dependencies; the limit is ${dependencyLimits.dependencies}.`;
@@ -175,6 +183,14 @@ function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {
     }
     return { name, flags: flags[i] ?? 0, evr };
   });
+}
+
+/** rpm up to 4.20 does the same when it reads a v3 package (`lib/headerutil.c`, `providePackageNVR`). */
+function provideSelf(provides: Raw[], { name, evr }: { readonly name: string; readonly evr: string }): void {
+  const there = provides.some(
+    (raw) => raw.name === name && raw.evr === evr && (raw.flags & sense.equal) !== 0,
+  );
+  if (!there) provides.push({ name, flags: sense.equal, evr });
 }
 
 /** What no build tool writes and what client and server could split in two ways. */

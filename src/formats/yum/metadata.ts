@@ -109,7 +109,7 @@ export function describePackage(
     const detail = `The architecture of a binary package cannot be ${architecture}: that is for source packages.`;
     throw new AppError('rpm_identity_invalid', detail, placeOf(header, 'ARCH'));
   }
-  const dependencies = readDependencies(header, files.paths);
+  const dependencies = readDependencies(header, files.paths, selfOfOld(header, source));
   const metadata = readMetadata(header, source, dependencies, archiveSizeBytes);
   const facts: Omit<PackageFacts, 'findings'> = {
     identity: { format: 'yum', name: nvra.name, version: writeEvr(metadata), architecture },
@@ -130,6 +130,14 @@ export function describePackage(
     changelog: readChangelog(header),
   };
   return { metadata, facts, leftOut: dependencies.leftOut };
+}
+
+/** What a v3 package provides without saying so. */
+function selfOfOld(header: MainHeader, source: boolean): { name: string; evr: string } | undefined {
+  if (header.region || source) return undefined;
+  const epoch = numberIn(header, 'EPOCH');
+  const evr = `${textIn(header, 'VERSION') ?? ''}-${textIn(header, 'RELEASE') ?? ''}`;
+  return { name: textIn(header, 'NAME') ?? '', evr: epoch === undefined ? evr : `${epoch}:${evr}` };
 }
 
 /** Without its sources, which may not be given on, a source package is called nosrc. */

@@ -201,12 +201,13 @@ async function readPayload(
   check: (unpacked: AsyncIterable<Uint8Array>) => Promise<number>,
 ): Promise<{ headerAndPayload: number; payload: number; unpacked: number; content: number }> {
   let unpackedBytes = 0;
+  const next = async (): Promise<Uint8Array> => {
+    const bytes = await reader.readUpTo(readBytes);
+    digests.payload(bytes);
+    return bytes;
+  };
   async function* packed(): AsyncGenerator<Uint8Array, void, undefined> {
-    while (!(await reader.atEnd())) {
-      const bytes = await reader.readUpTo(readBytes);
-      digests.payload(bytes);
-      yield bytes;
-    }
+    while (!(await reader.atEnd())) yield await next();
   }
   async function* counted(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const bytes of source) {
@@ -216,7 +217,7 @@ async function readPayload(
     }
   }
   const finish = async (): Promise<void> => {
-    for await (const bytes of packed()) void bytes;
+    while (!(await reader.atEnd())) await next();
     digests.check('payload', 'header and payload');
   };
   let content: number;
