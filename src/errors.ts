@@ -150,6 +150,53 @@ const table = {
     title: 'The package is over a limit of this server',
     action: 'Split the package: the detail names the limit.',
   },
+  // --- apt packages
+  not_a_deb: {
+    status: 422,
+    title: 'The file is not a Debian binary package',
+    action: 'Upload the .deb file that dpkg-deb or your packaging tool wrote.',
+  },
+  deb_unsupported: {
+    status: 422,
+    title: 'This kind of Debian package cannot be published',
+    action: 'Read the detail: it names the feature that apt or dpkg could not use.',
+  },
+  deb_member: {
+    status: 422,
+    title: 'The members of the Debian package are not in the order that deb(5) asks for',
+    action:
+      'Build the package again with dpkg-deb: debian-binary, control.tar and data.tar, each once and in this order.',
+  },
+  control_archive: {
+    status: 422,
+    title: 'The control archive of the package holds something other than plain control files',
+    action: 'Build the package again: control.tar holds ./control and scripts as plain files, each once.',
+  },
+  control_syntax: {
+    status: 422,
+    title: 'The control file of the package is malformed',
+    action: 'Correct the line named (deb-control(5)) and build the package again.',
+  },
+  control_field: {
+    status: 422,
+    title: 'A field of the control file cannot be published',
+    action: 'Correct the field named (deb-control(5), Debian policy 5) and build the package again.',
+  },
+  data_entry: {
+    status: 422,
+    title: 'The package installs a file whose name or place is doubtful',
+    action: 'Correct the entry named and build the package again; paths are relative to the root and plain.',
+  },
+  md5sums_mismatch: {
+    status: 422,
+    title: 'The files in the package do not match its own md5sums',
+    action: 'The package was changed after it was built: build it again, or run dh_md5sums after the last change.',
+  },
+  release_malformed: {
+    status: 422,
+    title: 'A Release file cannot be read',
+    action: 'Run "entrepot fsck": it writes the pointers again from the catalog.',
+  },
   // --- keys and signatures
   openpgp_malformed: {
     status: 422,
@@ -210,7 +257,7 @@ const table = {
     status: 422,
     title: 'The key has an algorithm or size that not every client accepts',
     action:
-      'Use an RSA key of 3072 to 8192 bits ("entrepot key create" makes one), or Ed25519 for new clients.',
+      'Use an RSA key of 3072 to 8192 bits ("entrepot key generate" makes one), or Ed25519 for new clients.',
   },
   key_self_signature: {
     status: 422,
@@ -233,7 +280,48 @@ const table = {
     status: 422,
     title: 'The primary key cannot sign',
     action:
-      'Use a key whose primary key signs, exported whole: rpm and dnf do not find subkeys ("entrepot key create").',
+      'Use a key whose primary key signs, exported whole: rpm and dnf do not find subkeys ("entrepot key generate").',
+  },
+  // --- uploads and channels
+  digest_mismatch: {
+    status: 422,
+    title: 'The bytes that arrived are not those that the request names',
+    action: 'Upload again. If it stays, something between client and server changes the file.',
+  },
+  upload_aborted: {
+    status: 400,
+    title: 'The upload ended early',
+    action: 'Upload again; nothing of the first attempt was kept.',
+  },
+  upload_stalled: {
+    status: 408,
+    title: 'The upload stood still',
+    action: 'Upload again, or raise upload_idle_timeout for slow links.',
+  },
+  identity_conflict: {
+    status: 409,
+    title: 'Other bytes are stored under this name, version and architecture',
+    action: 'Raise the version: an identity maps to one content for ever, so that no machine sees two.',
+  },
+  fixed_at_publication: {
+    status: 409,
+    title: 'This cannot change once the channel has been published',
+    action: 'Make another channel: apt refuses a repository whose Origin, Label or Codename changes.',
+  },
+  wrong_format: {
+    status: 422,
+    title: 'The channel takes packages of the other format',
+    action: 'Upload .deb files to an apt channel and .rpm files to a yum channel.',
+  },
+  intake_timeout: {
+    status: 422,
+    title: 'Reading the package took too long',
+    action: 'If the package is sound, raise intake_timeout.',
+  },
+  key_missing: {
+    status: 503,
+    title: 'The signing key of the repository is not there',
+    action: 'Restore the key file, or make a key with "entrepot key generate REPOSITORY".',
   },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -1,5 +1,5 @@
 /** The signer that this server comes with: a private key in a file that only its owner can read. */
-import { link, open, rm, type FileHandle } from 'node:fs/promises';
+import { constants, link, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../errors.ts';
 import { maxArmorLength } from './armor.ts';
@@ -17,21 +17,23 @@ export async function loadKeyFile(path: string, passphrase?: string): Promise<Si
 async function readKeyFile(path: string): Promise<string> {
   let file: FileHandle;
   try {
-    file = await open(path, 'r');
+    // Without O_NONBLOCK, opening a named pipe would wait for someone to write to it.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new AppError('key_file_unreadable', `The key file ${path} cannot be opened.`, undefined, { cause });
   }
   try {
     // Asked of the open file, so that nobody can put another in its place between the question and the read.
-    const { mode, size } = await file.stat();
-    if (size > maxArmorLength) {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new AppError('key_file_unreadable', `The key file ${path} is not a file.`);
+    if (stat.size > maxArmorLength) {
       throw new AppError(
         'key_file_unreadable',
         `The key file ${path} is larger than ${maxArmorLength} bytes.`,
       );
     }
-    if ((mode & 0o077) !== 0) {
-      const octal = (mode & 0o777).toString(8).padStart(4, '0');
+    if ((stat.mode & 0o077) !== 0) {
+      const octal = (stat.mode & 0o777).toString(8).padStart(4, '0');
       throw new AppError('key_file_permissions', `The key file ${path} has mode ${octal}.`);
     }
     return await file.readFile('utf8');

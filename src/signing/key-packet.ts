@@ -83,7 +83,7 @@ export function decodeKeyPacket(body: Uint8Array): KeyMaterial {
       return { ...common, ...decodeEd25519(reader), algorithm: 'ed25519' };
     default: {
       const name = algorithmNames[algorithm] ?? `algorithm ${algorithm}`;
-      throw refuseAlgorithm(`The key is a ${name} key.`);
+      throw refuseAlgorithm(`The algorithm of the key is ${name}.`);
     }
   }
 }
