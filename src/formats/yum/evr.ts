@@ -22,7 +22,7 @@ export function parseEvr(text: string): Evr {
     : { epoch: number, version: rest.slice(0, dash), release: rest.slice(dash + 1) };
 }
 
-/** Negative, zero or positive. Releases count only when both sides have one (`rpmverCmp`). */
+/** Negative, zero or positive. Releases count only when both sides have one (`rpmverOverlap`). */
 export function compareEvr(a: Evr, b: Evr): number {
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
   const versions = compareVersions(a.version, b.version);

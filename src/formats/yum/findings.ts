@@ -56,6 +56,9 @@ export function findingsOf(rpm: Read, leftOut: readonly string[]): Finding[] {
   if (signatures.some((signature) => signature.keyAlgorithm === 'dsa')) {
     add('dsa_signature', 'The producer signed with a DSA key, which EL 9 and later refuse.');
   }
+  if (rpm.format === 6 && [...signatureHeader.entries.keys()].some((tag) => tag >= 1000)) {
+    add('legacy_signature_tags', 'The signature header holds tags of older formats, which rpm 6 ignores.');
+  }
   if (leftOut.length > 0) {
     const named = leftOut.slice(0, 5).join(', ');
     add('dependency_left_out', `The index leaves out dependencies whose epoch is no number: ${named}.`);

@@ -154,7 +154,6 @@ function checkTags({ format, header, signatureHeader }: Frame): void {
   for (const tag of signatureHeader.entries.keys()) {
     if (tag < 1000) continue;
     if (!signatureTagsByNumber.has(tag)) refuse(signatureHeader, tag, 'belongs into the main header');
-    if (format === 6) refuse(signatureHeader, tag, 'has no place in a package of format 6');
   }
   for (const [ours, theirs] of [
     ['FILESIGNATURES', 274],

@@ -1,0 +1,173 @@
+/** rpm packages and yum repositories as the rest of the server sees them. */
+import { createHash } from 'node:crypto';
+import type {
+  ChannelForm,
+  ChannelFormat,
+  ComposedIndex,
+  Compression,
+  Entry,
+  Format,
+  GenerationForm,
+  IndexPlan,
+  PackageFormat,
+  PackageSigning,
+  Placement,
+  ServedFile,
+  SetupFile,
+  SignedDocument,
+  UnsignedDocument,
+} from '../format.ts';
+import { compareEvr, parseEvr } from './evr.ts';
+import { filelistsFragment } from './filelists.ts';
+import { writeMetalink } from './metalink.ts';
+import { otherFragment } from './other.ts';
+import {
+  channelRoot,
+  generationRoot,
+  metadataPath,
+  metalinkPath,
+  packageLocation,
+  packagesLink,
+  poolKey,
+  poolRoot,
+  repodata,
+  type ChannelPlace,
+} from './paths.ts';
+import { primaryFragment } from './primary.ts';
+import { indexFoot, indexHead, packageDocuments, writeRepomd, type PackageDocument } from './repomd.ts';
+import { parseRpm, type RpmPackage } from './rpm.ts';
+import { repoFileKey, writeRepoFile } from './setup.ts';
+import { replaceSignatures, signatureTargets } from './sign.ts';
+
+const signing: PackageSigning<RpmPackage> = {
+  targets: (rpm) => ({ ...signatureTargets(rpm), headerOffset: rpm.headerStart }),
+  replace: (rpm, { algorithm, header, headerAndPayload }) =>
+    replaceSignatures(rpm, {
+      algorithm: algorithm === 'rsa' ? 'rsa' : 'eddsa',
+      headerSignature: header,
+      ...(headerAndPayload === null ? {} : { headerAndPayloadSignature: headerAndPayload }),
+    }),
+  original: (rpm) => rpm.leadAndSignature,
+};
+
+const packages: PackageFormat<RpmPackage> = {
+  extension: '.rpm',
+  compareVersions: (a, b) => compareEvr(parseEvr(a), parseEvr(b)),
+  parse: parseRpm,
+  signing,
+  poolKey: (place, facts, distinct) => poolKey(place, facts.filename, distinct),
+  renderEntries(rpm: RpmPackage, served: ServedFile): Entry[] {
+    const { sha256, sizeBytes, distinct } = served;
+    const location = packageLocation(rpm.facts.filename, distinct);
+    // The build time and not the upload's: the same package gives the same entry everywhere.
+    const primary = primaryFragment(rpm, { sha256, sizeBytes, location, time: rpm.metadata.buildTime });
+    return [
+      { kind: 'primary', body: primary },
+      { kind: 'filelists', body: filelistsFragment(rpm, sha256) },
+      { kind: 'other', body: otherFragment(rpm, sha256) },
+    ];
+  },
+};
+
+function placeOf(channel: ChannelForm): ChannelPlace {
+  return { repository: channel.repository, channel: channel.name };
+}
+
+function planOf(kind: PackageDocument): IndexPlan {
+  return {
+    id: kind,
+    entryKind: kind,
+    holds: () => true,
+    head: (count) => indexHead(kind, count),
+    foot: indexFoot(kind),
+  };
+}
+
+function kindOf(index: ComposedIndex): PackageDocument {
+  const kind = packageDocuments.find((document) => document === index.id);
+  if (!kind) throw new RangeError(`no index of a yum channel: ${index.id}`);
+  return kind;
+}
+
+function describe(generation: GenerationForm): {
+  documents: UnsignedDocument[];
+  place: (signed: readonly SignedDocument[]) => Placement;
+} {
+  const { number, date, indexes } = generation;
+  const records = indexes.flatMap((index) =>
+    index.forms.map((form) => ({
+      type: index.id,
+      sha256: form.sha256,
+      sizeBytes: form.sizeBytes,
+      openSha256: index.raw.sha256,
+      openSizeBytes: index.raw.sizeBytes,
+      timestamp: date,
+      location: metadataPath(kindOf(index), form.sha256, compressionOf(form.compression)),
+    })),
+  );
+  const text = writeRepomd({ revision: number, records });
+  return {
+    documents: [{ text, clearsign: false, detach: true }],
+    place: ([repomd]) => {
+      if (!repomd) throw new RangeError('repomd.xml has not been signed');
+      return placeGeneration(generation, repomd);
+    },
+  };
+}
+
+/** libsolv of the oldest clients reads gzip alone; xz would need one stream, which this index is not made as. */
+function compressionOf(compression: Compression): 'gzip' | 'zstd' {
+  if (compression === 'xz') throw new RangeError('yum metadata is not published as xz');
+  return compression;
+}
+
+function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Placement {
+  const { channel, number, date, indexes } = generation;
+  const place = placeOf(channel);
+  const root = channelRoot(place);
+  const frozen = generationRoot(place, number);
+  const repomdBytes = Buffer.from(repomd.text);
+  const metalink = writeMetalink({
+    url: `${channel.publicUrl}/${frozen}/${repodata.repomd}`,
+    sha256: createHash('sha256').update(repomdBytes).digest('hex'),
+    sizeBytes: repomdBytes.length,
+    timestamp: date,
+  });
+  const forms = indexes.flatMap((index) =>
+    index.forms.map((form) => ({
+      path: metadataPath(kindOf(index), form.sha256, compressionOf(form.compression)),
+      ...form,
+    })),
+  );
+  const pool = poolRoot({ repository: channel.repository, distribution: channel.distribution });
+  return {
+    named: forms.map(({ path, sha256, sizeBytes }) => ({ key: `${root}/${path}`, sha256, sizeBytes })),
+    immutable: [
+      ...forms.flatMap(({ path, bytes }) => (bytes ? [{ key: `${root}/${path}`, bytes }] : [])),
+      { key: `${frozen}/${repodata.repomd}`, bytes: repomdBytes },
+      { key: `${frozen}/${repodata.signature}`, bytes: Buffer.from(repomd.detached) },
+      { key: `${frozen}/metalink`, bytes: Buffer.from(metalink) },
+    ],
+    frozenAliases: [
+      ...forms.map(({ path }) => ({ key: `${frozen}/${path}`, target: `${root}/${path}` })),
+      { key: `${frozen}/${packagesLink}`, target: pool },
+      { key: `${root}/${packagesLink}`, target: pool },
+    ],
+    aliases: [],
+    // The metalink first: it names a frozen generation, whose two halves cannot be mixed.
+    pointers: [
+      { key: metalinkPath(place), from: `${frozen}/metalink` },
+      { key: `${root}/${repodata.signature}`, from: `${frozen}/${repodata.signature}` },
+      { key: `${root}/${repodata.repomd}`, from: `${frozen}/${repodata.repomd}` },
+    ],
+  };
+}
+
+const channels: ChannelFormat = {
+  baseKey: (channel) => channelRoot(placeOf(channel)),
+  indexes: () => packageDocuments.map(planOf),
+  describe,
+  setupFiles: (channel): SetupFile[] => [{ key: repoFileKey(channel), text: writeRepoFile(channel) }],
+};
+
+export const yum: Format = { name: 'yum', packages, channels };
