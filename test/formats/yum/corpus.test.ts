@@ -95,7 +95,7 @@ const differences: readonly {
   readonly ours?: (lines: readonly string[], rpm: RpmPackage) => string[];
 }[] = [
   {
-    why: 'requires of pretrans and posttrans are pre-requirements: createrepo_c does so since 0.21',
+    why: 'requires of pretrans and posttrans are pre-requirements: createrepo_c does so since 1.1.1',
     concerns: (rpm) => (numbersOf(rpm.header, 'REQUIREFLAGS') ?? []).some((flags) => (flags & 0xa0) !== 0),
     theirs: (lines) => withoutPre(lines),
     ours: (lines) => withoutPre(lines),
