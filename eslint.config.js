@@ -79,9 +79,21 @@ export default tseslint.config(
       ],
       'no-restricted-properties': [
         'error',
+        { object: 'process', property: 'env', message: 'Only config.ts reads the environment.' },
         { property: 'dangerouslySetInnerHTML', message: 'Pages are escaped by construction.' },
       ],
-      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: 'package',
+              name: ['test', 'rejects', 'resolves', 'resolveMatch', 'before'],
+              package: '@tapjs/core',
+            },
+          ],
+        },
+      ],
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
@@ -189,7 +201,7 @@ export default tseslint.config(
           paths: [
             {
               name: 'node:process',
-              importNames: ['env', 'default'],
+              importNames: ['env'],
               message: 'Only config.ts reads the environment.',
             },
           ],

@@ -190,7 +190,8 @@ const table = {
   md5sums_mismatch: {
     status: 422,
     title: 'The files in the package do not match its own md5sums',
-    action: 'The package was changed after it was built: build it again, or run dh_md5sums after the last change.',
+    action:
+      'The package was changed after it was built: build it again, or run dh_md5sums after the last change.',
   },
   release_malformed: {
     status: 422,
@@ -317,6 +318,11 @@ const table = {
     status: 422,
     title: 'Reading the package took too long',
     action: 'If the package is sound, raise intake_timeout.',
+  },
+  data_in_use: {
+    status: 503,
+    title: 'The data directory is in use',
+    action: 'Stop the other server first, or give this one a directory of its own with --data.',
   },
   key_missing: {
     status: 503,

@@ -1,1 +1,47 @@
-export {};
+/** The program: one sub-command a file. */
+import { argv, exit, stderr } from 'node:process';
+import { Command, CommanderError } from 'commander';
+import { CommandFailed } from './commands/failed.ts';
+import { fsckCommand } from './commands/fsck.ts';
+import { keyCommand } from './commands/key.ts';
+import { pushCommand } from './commands/push.ts';
+import { serveCommand } from './commands/serve.ts';
+import { tokenCommand } from './commands/token.ts';
+import { ConfigError } from './config.ts';
+import { AppError, errorTable } from './errors.ts';
+import { version } from './version.ts';
+
+const program = new Command('entrepot')
+  .description('Self-hosted server for signed apt and yum package repositories')
+  .version(version)
+  .exitOverride();
+for (const command of [serveCommand, pushCommand, tokenCommand, keyCommand, fsckCommand]) command(program);
+
+try {
+  await program.parseAsync(argv);
+} catch (error) {
+  exit(report(error));
+}
+
+/** Says what failed in a sentence, without a stack, and answers the exit code: 1 failed, 2 used wrongly. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ConfigError) {
+    stderr.write(`entrepot: ${error.message}\n`);
+    return 2;
+  }
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+    stderr.write(`entrepot: ${(error as Error).message}: choose another port with --listen.\n`);
+    return 1;
+  }
+  if (error instanceof CommandFailed) {
+    stderr.write(`entrepot: ${error.message}\n`);
+    return 1;
+  }
+  if (error instanceof AppError) {
+    stderr.write(`entrepot: ${error.message} ${errorTable[error.code].action} (${error.code})\n`);
+    return 1;
+  }
+  stderr.write(`entrepot: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 1;
+}

@@ -1,9 +1,9 @@
 /** The ar archive of a Debian package (deb(5), ar(5)): the plain common format and nothing beyond it. */
 import { AppError } from '../errors.ts';
 import { limits } from './limits.ts';
-import { ByteReader } from './reader.ts';
+import type { ByteReader } from './reader.ts';
 
-const magic = '!<arch>\n';
+export const arMagic = '!<arch>\n';
 const headerBytes = 60;
 
 export type ArMember = {
@@ -63,14 +63,11 @@ function decodeHeader(bytes: Uint8Array, reader: ByteReader, offset: number): He
  * The members of an ar archive, in order. Throws `ar_header`, `archive_truncated` and `archive_limit`.
  * The archive must end after its last member: what follows, apt refuses and dpkg never sees.
  */
-export async function* readAr(
-  source: AsyncIterable<Uint8Array>,
-  part: string,
-): AsyncGenerator<ArMember, void, undefined> {
-  const reader = new ByteReader(source, part);
+export async function* readAr(reader: ByteReader): AsyncGenerator<ArMember, void, undefined> {
+  const { part } = reader;
   try {
-    const start = latin1(await reader.readUpTo(magic.length));
-    if (start !== magic)
+    const start = latin1(await reader.readUpTo(arMagic.length));
+    if (start !== arMagic)
       throw new AppError('ar_header', `${part} does not start with the ar magic.`, { part, offset: 0 });
     for (let members = 0; !(await reader.atEnd()); members++) {
       if (members === limits.arMembers)

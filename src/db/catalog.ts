@@ -202,3 +202,8 @@ export async function migrate(catalog: Catalog, now: number): Promise<string[]> 
   }
   return applied;
 }
+
+/** Throws when the catalog does not answer. */
+export async function checkCatalog(catalog: Catalog): Promise<void> {
+  await sql`SELECT 1`.execute(catalog);
+}

@@ -102,7 +102,7 @@ export async function countMembers(db: Catalog, channel: string): Promise<number
     .where('channel', '=', channel)
     .where('removed_in', 'is', null)
     .executeTakeFirstOrThrow();
-  return Number(row.count);
+  return row.count;
 }
 
 /** Bodies of one kind for these packages, by package id. */

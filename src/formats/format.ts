@@ -10,8 +10,9 @@ export type ParsedPackage = {
 
 /** The file as it is served: after signing, under its key. */
 export type ServedFile = {
-  /** The key in the store, from `poolKey`. */
+  /** The key in the store, from `poolKey` with the same `distinct`. */
   readonly key: string;
+  readonly distinct: string | undefined;
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly md5: string;
@@ -64,6 +65,8 @@ export type GenerationForm = {
   /** Seconds since 1970. */
   readonly date: number;
   readonly validUntil: number;
+  /** False when a generation that is there already is signed again. */
+  readonly isNew: boolean;
   readonly indexes: readonly ComposedIndex[];
 };
 
@@ -77,6 +80,8 @@ export type SignedDocument = UnsignedDocument & { readonly clearsigned: string; 
 
 /** Where the files of a generation go. Written in the order of the members. */
 export type Placement = {
+  /** Every index file that the documents name, whether it is written now or stands there already. */
+  readonly named: readonly (FileDigest & { readonly key: string })[];
   /** Before the commit: what never changes, under names that no other generation uses. */
   readonly immutable: readonly { readonly key: string; readonly bytes: Uint8Array }[];
   readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
@@ -98,40 +103,45 @@ export type SignatureTargets = {
 
 /** OpenPGP signature packets, binary, made by a key of this algorithm. */
 export type PackageSignatures = {
-  readonly algorithm: 'rsa' | 'eddsa';
+  readonly algorithm: 'rsa' | 'ed25519';
   readonly header: Uint8Array;
   readonly headerAndPayload: Uint8Array | null;
 };
 
-/** What the format does with one package. `P` is what `parse` makes of it. */
+/**
+ * What the format does with one package. `P` is what `parse` makes of it; the members that take it back are
+ * methods, so that a format of one kind of package stands where any is asked for: nobody but `parse` makes them.
+ */
 export interface PackageFormat<P extends ParsedPackage = ParsedPackage> {
   /** What file names end in. */
   readonly extension: string;
   readonly compareVersions: (a: string, b: string) => number;
   /** Reads a package once, from its first byte to its last. Throws AppError. */
-  readonly parse: (source: AsyncIterable<Uint8Array>) => Promise<P>;
+  parse(source: AsyncIterable<Uint8Array>): Promise<P>;
   /** Null when the format signs its metadata only. */
-  readonly signing: {
-    readonly targets: (parsed: P) => SignatureTargets;
-    /** The bytes that replace everything before `headerOffset`. */
-    readonly replace: (parsed: P, signatures: PackageSignatures) => Uint8Array;
-    /** The bytes that stood there in the file as it was uploaded. */
-    readonly original: (parsed: P) => Uint8Array;
-  } | null;
+  readonly signing: PackageSigning<P> | null;
   /**
    * The key of a package's file in the store. `distinct`, when given, keeps two identities apart that would
    * have one file name: an epoch is no part of it.
    */
-  readonly poolKey: (
-    place: { readonly repository: string; readonly distribution: string },
-    facts: PackageFacts,
-    distinct?: string,
-  ) => string;
-  readonly renderEntries: (parsed: P, served: ServedFile) => readonly Entry[];
+  readonly poolKey: (place: PoolPlace, facts: PackageFacts, distinct?: string) => string;
+  renderEntries(parsed: P, served: ServedFile): Entry[];
 }
+
+export interface PackageSigning<P extends ParsedPackage = ParsedPackage> {
+  targets(parsed: P): SignatureTargets;
+  /** The bytes that replace everything before `headerOffset`. */
+  replace(parsed: P, signatures: PackageSignatures): Uint8Array;
+  /** The bytes that stood there in the file as it was uploaded. */
+  original(parsed: P): Uint8Array;
+}
+
+export type PoolPlace = { readonly repository: string; readonly distribution: string };
 
 /** What the format does with a channel. */
 export interface ChannelFormat {
+  /** What clients are given as URIs (apt) or baseurl (yum), as a key of the store. */
+  readonly baseKey: (channel: ChannelForm) => string;
   readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
   /** The texts to sign for a generation, and where everything goes once they are signed. */
   readonly describe: (generation: GenerationForm) => {

@@ -1,10 +1,11 @@
 /** Who is asking: the token of a request, looked up. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/permissions.ts';
 import { hashToken, parseAuthorization } from '../auth/tokens.ts';
 import { findTokenBySha256, touchToken } from '../db/tokens.ts';
 import { AppError } from '../errors.ts';
+import type { Server } from './server.ts';
 
 const anonymous: Actor = { kind: 'anonymous' };
 /** Wrong tokens from one address in a minute, before it has to wait. */
@@ -18,7 +19,7 @@ export type Identify = (request: FastifyRequest) => Promise<Actor>;
  * Reads the Authorization header. No header is anonymous; a token that is unknown, expired or revoked is
  * refused with `unauthenticated`, and an address that tries many with `too_many_requests`.
  */
-export function createIdentify(server: FastifyInstance, app: Pick<App, 'db' | 'clock'>): Identify {
+export function createIdentify(server: Server, app: Pick<App, 'db' | 'clock'>): Identify {
   const limiter = server.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 });
   return async (request) => {
     if (request.headers.authorization === undefined) return anonymous;

@@ -45,10 +45,14 @@ function toAppError(error: unknown): AppError {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issue = error.validation[0];
     const field = issue?.instancePath.split('/').filter(Boolean).join('.') ?? '';
-    return new AppError('bad_request', `${error.validationContext ?? 'request'}: ${issue?.message ?? 'not as expected'}.`, {
-      part: error.validationContext ?? 'request',
-      ...(field === '' ? {} : { field }),
-    });
+    return new AppError(
+      'bad_request',
+      `${error.validationContext ?? 'request'}: ${issue?.message ?? 'not as expected'}.`,
+      {
+        part: error.validationContext ?? 'request',
+        ...(field === '' ? {} : { field }),
+      },
+    );
   }
   const { code, message } = error as FastifyError;
   const known = foreignCodes[code];

@@ -1,6 +1,12 @@
 /** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
 import { z } from 'zod';
-import { channelName, componentName, distributionName, lineOfText, repositoryName } from '../registry/names.ts';
+import {
+  channelName,
+  componentName,
+  distributionName,
+  lineOfText,
+  repositoryName,
+} from '../registry/names.ts';
 
 const sha256 = z
   .string()
@@ -41,7 +47,12 @@ export const putChannelBody = z.strictObject({
   origin: lineOfText.optional().meta({ description: 'Fixed from the start.' }),
   label: lineOfText.optional().meta({ description: 'Fixed from the start.' }),
   description: lineOfText.optional(),
-  components: z.array(componentName).min(1).max(32).optional().meta({ description: 'apt only. Can only grow.' }),
+  components: z
+    .array(componentName)
+    .min(1)
+    .max(32)
+    .optional()
+    .meta({ description: 'apt only. Can only grow.' }),
   architectures: z
     .array(architectureName)
     .max(64)
@@ -99,7 +110,6 @@ const declared = (what: string) =>
     .trim()
     .min(1)
     .max(2000)
-    // eslint-disable-next-line no-control-regex -- control characters are what this is about (T22)
     .regex(/^[^\u0000-\u001f\u007f]*$/, 'no control characters')
     .optional()
     .meta({ description: `${what}, as the uploader declares it.` });
@@ -161,7 +171,10 @@ export const packageDetailReply = z
     uploadedSize: z.int(),
     uploadedSha256: sha256,
     coreSha256: sha256.meta({ description: 'Of what signing never changes.' }),
-    signedBy: z.string().nullable().meta({ description: 'Fingerprint of the key that signed the package itself.' }),
+    signedBy: z
+      .string()
+      .nullable()
+      .meta({ description: 'Fingerprint of the key that signed the package itself.' }),
     receivedAt: time,
     facts: z.record(z.string(), z.unknown()).meta({ description: 'What the package says of itself.' }),
     files: z.array(z.object({ path: z.string(), type: z.string(), size: z.int(), mode: z.int() })),

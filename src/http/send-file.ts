@@ -50,7 +50,11 @@ export async function sendFile(
   return reply.send(range ? file.stream(range) : file.stream());
 }
 
-async function sendDecompressed(request: FastifyRequest, reply: FastifyReply, file: StoredFile): Promise<FastifyReply> {
+async function sendDecompressed(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  file: StoredFile,
+): Promise<FastifyReply> {
   if (request.method === 'HEAD') {
     await file.close();
     return reply.send('');
@@ -68,7 +72,8 @@ async function sendDecompressed(request: FastifyRequest, reply: FastifyReply, fi
  */
 function isUnchanged(request: FastifyRequest, etag: string, lastModified: number): boolean {
   const match = request.headers['if-none-match'];
-  if (match !== undefined) return match === '*' || match.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  if (match !== undefined)
+    return match === '*' || match.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
   const since = request.headers['if-modified-since'];
   return since !== undefined && Date.parse(since) === lastModified;
 }
@@ -82,7 +87,8 @@ function parseRange(
   const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
   if (!match || (match[1] === '' && match[2] === '')) return null;
   const condition = request.headers['if-range'];
-  if (typeof condition === 'string' && condition !== etag && Date.parse(condition) !== lastModified) return null;
+  if (typeof condition === 'string' && condition !== etag && Date.parse(condition) !== lastModified)
+    return null;
   const [first, last] = [match[1] ?? '', match[2] ?? ''];
   const start = first === '' ? Math.max(0, sizeBytes - Number(last)) : Number(first);
   const end = first === '' || last === '' ? sizeBytes - 1 : Math.min(Number(last), sizeBytes - 1);

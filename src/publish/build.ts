@@ -90,9 +90,9 @@ export type SignedGeneration = {
 export async function signGeneration(
   deps: PublishDeps,
   channel: ChannelRow,
-  generation: { number: number; indexes: readonly ComposedIndex[]; previousDate: number },
+  generation: { number: number; isNew: boolean; indexes: readonly ComposedIndex[]; previousDate: number },
 ): Promise<SignedGeneration> {
-  const { number, indexes } = generation;
+  const { number, isNew, indexes } = generation;
   const signedAt = deps.clock.now();
   const date = Math.max(Math.floor(signedAt / 1000), generation.previousDate);
   const validUntil = date + Math.floor(deps.validMs / 1000);
@@ -102,6 +102,7 @@ export async function signGeneration(
     number,
     date,
     validUntil,
+    isNew,
     indexes,
   });
   const signer = await deps.signerOf(channel.repository);

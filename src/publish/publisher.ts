@@ -6,6 +6,7 @@ import { listChannels } from '../db/channels.ts';
 import { findGeneration } from '../db/generations.ts';
 import { channelsWithPendingChanges } from '../db/membership.ts';
 import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
 import type { PublishDeps } from './build.ts';
 import { publishPending, signAgain } from './round.ts';
 import { parseVisible, showGeneration } from './visible.ts';
@@ -13,7 +14,12 @@ import { parseVisible, showGeneration } from './visible.ts';
 /** Rounds that lose the head to another publisher before giving up. */
 const attempts = 20;
 
-export type PublisherDeps = PublishDeps & { readonly log: Logger; readonly resignMs: number };
+export type PublisherDeps = PublishDeps & {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** The age at which a signature is renewed. */
+  readonly resignMs: number;
+};
 
 export class Publisher {
   readonly #deps: PublisherDeps;

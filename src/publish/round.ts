@@ -54,7 +54,7 @@ export async function publishPending(
   const indexes = await composeIndexes(deps.db, plans, delta.members);
   const number = channel.head + 1;
   const previousDate = (await findGeneration(deps.db, channelId, channel.head))?.date ?? 0;
-  const signed = await signGeneration(deps, channel, { number, indexes, previousDate });
+  const signed = await signGeneration(deps, channel, { number, isNew: true, indexes, previousDate });
   if (!(await commit(deps, { channel, number, changes, delta, indexes, signed }))) return null;
   await showGeneration(deps.store, signed.placement, signed.date);
   return { generation: number, more };
@@ -84,10 +84,14 @@ function effect(before: readonly Member[], changes: readonly PendingChange[]): D
   };
 }
 
-/** Those seen, and never fewer than before: a machine that asked for one keeps finding it. */
+/** Those seen, and never fewer than before: a machine that asked for one keeps finding it. `all` is no machine. */
 function grownArchitectures(channel: ChannelRow, members: readonly Member[]): string {
   const known = channel.architectures.split(' ').filter(Boolean);
-  return [...new Set([...known, ...members.map((member) => member.architecture)])].sort().join(' ');
+  return [
+    ...new Set([...known, ...members.map((member) => member.architecture).filter((name) => name !== 'all')]),
+  ]
+    .sort()
+    .join(' ');
 }
 
 type Commit = {
@@ -158,6 +162,7 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   const indexes = parseIndexes(head.indexes);
   const signed = await signGeneration(deps, channel, {
     number: head.number,
+    isNew: false,
     indexes,
     previousDate: head.date,
   });

@@ -47,7 +47,8 @@ export class KeyRing {
 
   async #load(repository: string): Promise<Signer> {
     const path = this.#path(repository);
-    if (!existsSync(path)) throw new AppError('key_missing', `There is no key file ${path} for "${repository}".`);
+    if (!existsSync(path))
+      throw new AppError('key_missing', `There is no key file ${path} for "${repository}".`);
     return await loadKeyFile(path, this.#deps.passphrase);
   }
 
@@ -73,7 +74,13 @@ export class KeyRing {
         public_key: armored,
         created_at: createdAt * 1000,
       });
-      const event = { at: clock.now(), actor, repository, kind: 'key-generate', detail: { fingerprint } } as const;
+      const event = {
+        at: clock.now(),
+        actor,
+        repository,
+        kind: 'key-generate',
+        detail: { fingerprint },
+      } as const;
       await recordEvent(transaction, event);
     });
     return signer;

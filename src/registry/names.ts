@@ -34,7 +34,6 @@ export const lineOfText = z
   .trim()
   .min(1)
   .max(200)
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about (T22)
   .regex(
     /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u,
     'one line of text without control characters',

@@ -63,13 +63,9 @@ async function seal(request: SealRequest): Promise<SealResult> {
     served = await rewrite(was.path, path, head, packages.signing.targets(parsed).headerOffset);
     originalHead = packages.signing.original(parsed);
   }
+  const { key, distinct } = request;
   const { sizeBytes, sha256, md5 } = served;
-  const entries: readonly Entry[] = packages.renderEntries(parsed, {
-    key: request.key,
-    sizeBytes,
-    sha256,
-    md5,
-  });
+  const entries: readonly Entry[] = packages.renderEntries(parsed, { key, distinct, sizeBytes, sha256, md5 });
   return { path, sizeBytes, sha256, md5, entries, originalHead };
 }
 

@@ -15,6 +15,8 @@ export type SealRequest = {
   readonly kind: 'seal';
   /** The key that the file will have in the store. */
   readonly key: string;
+  /** What keeps it apart from another identity with the same file name. */
+  readonly distinct: string | undefined;
   readonly signatures: PackageSignatures | null;
 };
 export type SealResult = {
@@ -41,7 +43,7 @@ export type Failure = {
 export type PackageReader = {
   readonly read: (format: FormatName, path: string) => Promise<ReadResult>;
   /** Makes the package that was read last into the one to be served, and renders its index entries. */
-  readonly seal: (key: string, signatures: PackageSignatures | null) => Promise<SealResult>;
+  readonly seal: (sealing: Omit<SealRequest, 'kind'>) => Promise<SealResult>;
   readonly release: () => void;
 };
 
@@ -76,7 +78,7 @@ export class PackageReaders {
     };
     return {
       read: (format, path) => ask<ReadResult>({ kind: 'read', format, path }),
-      seal: (key, signatures) => ask<SealResult>({ kind: 'seal', key, signatures }),
+      seal: (sealing) => ask<SealResult>({ kind: 'seal', ...sealing }),
       release: () => {
         if (!released) this.#release(worker, broken);
         released = true;

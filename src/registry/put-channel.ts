@@ -1,7 +1,7 @@
 /** Creating a channel, and changing what may change of it. */
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
-import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import type { Catalog, ChannelRow, RepositoryRow } from '../db/catalog.ts';
 import { findChannel, insertChannel, updateChannel } from '../db/channels.ts';
 import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
@@ -42,20 +42,10 @@ export async function putChannel(
   return await deps.identities.run(`channel ${repositoryName}/${name}`, async () => {
     const old = await findChannel(deps.db, repositoryName, name);
     if (old) refuseFixed(old, settings);
-    const channel: ChannelRow = {
-      id: `${repositoryName}/${name}`,
-      repository: repositoryName,
-      name,
-      format: settings.format,
-      distribution: settings.distribution ?? old?.distribution ?? '',
-      origin: settings.origin ?? old?.origin ?? repository.origin,
-      label: settings.label ?? old?.label ?? repositoryName,
-      description: settings.description ?? old?.description ?? repository.description,
-      components: (settings.components ?? old?.components.split(' ') ?? ['main']).join(' '),
-      architectures: settings.architectures?.join(' ') ?? old?.architectures ?? '',
-      head: old?.head ?? 0,
-      created_at: old?.created_at ?? deps.clock.now(),
-    };
+    const channel = withSettings(
+      old ?? newChannel(repository, name, settings.format, deps.clock.now()),
+      settings,
+    );
     await deps.db.transaction().execute(async (db) => {
       const { origin, label, description, components, architectures } = channel;
       if (old) await updateChannel(db, channel.id, { origin, label, description, components, architectures });
@@ -76,6 +66,39 @@ export async function putChannel(
   });
 }
 
+/** What every machine is likely to be; more are added as packages for them come. */
+const firstArchitectures = 'amd64 arm64';
+
+function newChannel(repository: RepositoryRow, name: string, format: FormatName, now: number): ChannelRow {
+  return {
+    id: `${repository.name}/${name}`,
+    repository: repository.name,
+    name,
+    format,
+    distribution: '',
+    origin: repository.origin,
+    label: repository.name,
+    description: repository.description,
+    components: 'main',
+    architectures: format === 'apt' ? firstArchitectures : '',
+    head: 0,
+    created_at: now,
+  };
+}
+
+function withSettings(row: ChannelRow, settings: ChannelSettings): ChannelRow {
+  const { components, architectures } = settings;
+  return {
+    ...row,
+    distribution: settings.distribution ?? row.distribution,
+    origin: settings.origin ?? row.origin,
+    label: settings.label ?? row.label,
+    description: settings.description ?? row.description,
+    components: components ? components.join(' ') : row.components,
+    architectures: architectures ? [...architectures].sort().join(' ') : row.architectures,
+  };
+}
+
 /** What clients pin or paths depend on stays as it was first published (apt.md 5.2.6). */
 function refuseFixed(old: ChannelRow, settings: ChannelSettings): void {
   for (const field of ['format', 'distribution', 'origin', 'label'] as const) {
@@ -88,7 +111,9 @@ function refuseFixed(old: ChannelRow, settings: ChannelSettings): void {
       );
   }
   for (const field of ['components', 'architectures'] as const) {
-    const missing = old[field].split(' ').filter((item) => item !== '' && settings[field]?.includes(item) === false);
+    const missing = old[field]
+      .split(' ')
+      .filter((item) => item !== '' && settings[field]?.includes(item) === false);
     if (missing.length > 0)
       throw new AppError(
         'fixed_at_publication',

@@ -75,7 +75,7 @@ export async function receive(
     await pipeline(
       body,
       tap(counter, [sha256, ...hashes.filter((hash) => hash !== null)], limits),
-      (source) => writeTo(path, source),
+      (source: AsyncIterable<Buffer>) => writeTo(path, source),
     );
     const digest = sha256.digest();
     claims.forEach((claim, index) => {
@@ -100,7 +100,6 @@ async function writeTo(path: string, source: AsyncIterable<Buffer>): Promise<voi
 
 /** Counts, hashes and bounds what passes, and gives up on a sender that has fallen silent. */
 function tap(counter: { sizeBytes: number }, hashes: readonly Hash[], limits: ReceiveLimits): Transform {
-  let idle: NodeJS.Timeout;
   const stalled = (): void => {
     stage.destroy(
       new AppError(
@@ -132,7 +131,7 @@ function tap(counter: { sizeBytes: number }, hashes: readonly Hash[], limits: Re
       done();
     },
   });
-  idle = setTimeout(stalled, limits.idleMs);
+  const idle = setTimeout(stalled, limits.idleMs);
   return stage;
 }
 

@@ -9,12 +9,13 @@ import { findMembership } from '../db/membership.ts';
 import { findByIdentity, findByUploadedSha256, pathIsTaken } from '../db/packages.ts';
 import { AppError } from '../errors.ts';
 import { formatNames, formatOf } from '../formats/formats.ts';
-import type { PackageFacts } from '../formats/package.ts';
+import type { Finding, PackageFacts } from '../formats/package.ts';
 import { createId } from '../ids.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { signPacket } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
+import { parseFacts } from './describe-package.ts';
 import { needChannel } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
@@ -47,6 +48,8 @@ export type UploadRequest = {
   /** The program that uploads, as it names itself. */
   readonly client: string;
   readonly declared: Declared;
+  /** Called once the upload is admitted, before its first byte is read: where `Expect: 100-continue` is answered. */
+  readonly beforeBody: () => void;
 };
 
 export type Receipt = {
@@ -64,6 +67,7 @@ export type Receipt = {
   readonly generation: number;
   readonly status: 'created' | 'unchanged';
   readonly url: string;
+  readonly findings: Finding[];
 };
 
 /**
@@ -72,6 +76,7 @@ export type Receipt = {
  */
 export async function uploadPackage(deps: UploadDeps, request: UploadRequest): Promise<Receipt> {
   const target = await admit(deps, request);
+  request.beforeBody();
   const staged = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
   try {
     const known = await findByUploadedSha256(deps.db, { ...place(target), uploaded_sha256: staged.sha256 });
@@ -162,22 +167,24 @@ async function sign(
 ): Promise<Signed> {
   const { packages } = formatOf(target.channel.format);
   const { repository, distribution } = target.channel;
-  let key = packages.poolKey({ repository, distribution }, read.facts);
+  const usual = packages.poolKey({ repository, distribution }, read.facts);
   // Two identities can have one file name: an epoch is no part of it.
-  if (await pathIsTaken(deps.db, key))
-    key = packages.poolKey({ repository, distribution }, read.facts, staged.sha256.slice(0, 12));
+  const distinct = (await pathIsTaken(deps.db, usual)) ? staged.sha256.slice(0, 12) : undefined;
+  const key =
+    distinct === undefined ? usual : packages.poolKey({ repository, distribution }, read.facts, distinct);
   const { targets } = read;
-  if (!targets) return { ...(await reader.seal(key, null)), key, signedBy: null };
+  if (!targets) return { ...(await reader.seal({ key, distinct, signatures: null })), key, signedBy: null };
   const signer = await deps.signerOf(repository);
   const at = signatureTime(read.facts, signer, deps.clock);
   const whole = targets.headerAndPayload
     ? createReadStream(staged.path, { start: targets.headerOffset })
     : null;
-  const sealed = await reader.seal(key, {
+  const signatures = {
     algorithm: signer.key.algorithm,
     header: await signPacket(targets.header, signer, at),
     headerAndPayload: whole && (await signPacket(whole, signer, at)),
-  });
+  };
+  const sealed = await reader.seal({ key, distinct, signatures });
   return { ...sealed, key, signedBy: signer.key.fingerprint };
 }
 
@@ -275,5 +282,6 @@ async function publish(
     generation,
     status: event === null ? 'unchanged' : 'created',
     url: `${deps.publicUrl}/${row.path}`,
+    findings: [...parseFacts(row).findings],
   };
 }

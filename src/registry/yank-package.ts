@@ -27,7 +27,14 @@ export async function yankPackage(deps: YankDeps, request: YankRequest): Promise
   const channel = await needChannel(deps.db, request.actor, request.repository, request.channel);
   const { repository, format, distribution } = channel;
   const { name, version, architecture } = request;
-  const found = await findByIdentity(deps.db, { repository, format, distribution, name, version, architecture });
+  const found = await findByIdentity(deps.db, {
+    repository,
+    format,
+    distribution,
+    name,
+    version,
+    architecture,
+  });
   const components = found ? await findMembership(deps.db, channel.id, found.id) : [];
   if (!found || components.length === 0)
     throw new AppError('not_found', `${channel.id} holds no package ${name} ${version} ${architecture}.`);

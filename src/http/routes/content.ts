@@ -1,10 +1,11 @@
 /** What clients read: straight from the store, with no database on the way. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../../app.ts';
 import { maySee } from '../../auth/permissions.ts';
 import { AppError } from '../../errors.ts';
 import type { Identify } from '../identify.ts';
 import { sendFile } from '../send-file.ts';
+import type { Server } from '../server.ts';
 
 type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility'>;
 
@@ -28,14 +29,15 @@ function repositoryOf(key: string): string {
   return folder === 'keys' ? name.replace(/\.(asc|gpg)$/, '') : name;
 }
 
-export function contentRoutes(server: FastifyInstance, app: ContentDeps, identify: Identify): void {
+export function contentRoutes(server: Server, app: ContentDeps, identify: Identify): void {
   const authorise = async (request: FastifyRequest, key: string): Promise<void> => {
     const name = repositoryOf(key);
     // A private repository and one that is not there answer alike (T24).
     if (app.visibility.get(name) === 'public') return;
     const actor = await identify(request);
     if (maySee(actor, { name, visibility: 'private' })) return;
-    if (actor.kind === 'anonymous') throw new AppError('unauthenticated', 'Nothing is served here without a token.');
+    if (actor.kind === 'anonymous')
+      throw new AppError('unauthenticated', 'Nothing is served here without a token.');
     throw notFound(request);
   };
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -45,7 +47,8 @@ export function contentRoutes(server: FastifyInstance, app: ContentDeps, identif
     const file = await app.store.open(key);
     if (file) return await sendFile(request, reply, { key, file, clock: app.clock, decompress: false });
     const compressed = await app.store.open(`${key}.gz`);
-    if (compressed) return await sendFile(request, reply, { key, file: compressed, clock: app.clock, decompress: true });
+    if (compressed)
+      return await sendFile(request, reply, { key, file: compressed, clock: app.clock, decompress: true });
     throw notFound(request);
   };
   for (const folder of ['apt', 'yum', 'keys', 'setup'])

@@ -1,0 +1,113 @@
+/** Everything that a running server consists of, built once. */
+import { mkdir } from 'node:fs/promises';
+import { exit } from 'node:process';
+import { join } from 'node:path';
+import { systemClock, type Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import { checkCatalog, migrate, openSqlite, type Catalog } from './db/catalog.ts';
+import { holdExclusively } from './db/exclusive.ts';
+import { listRepositories } from './db/repositories.ts';
+import { AppError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import { Metrics } from './metrics.ts';
+import { Publisher } from './publish/publisher.ts';
+import { KeyRing } from './registry/key-ring.ts';
+import { Mutexes } from './registry/mutexes.ts';
+import { PackageReaders } from './registry/package-readers.ts';
+import { clearStaging, type ReceiveLimits } from './registry/receive.ts';
+import { SetupFiles } from './registry/setup-files.ts';
+import type { Signer } from './signing/signer.ts';
+import { DirectoryStore, type Fatal } from './store/directory.ts';
+import type { Store } from './store/store.ts';
+
+export type App = {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly db: Catalog;
+  readonly store: Store;
+  /** No trailing slash. */
+  readonly publicUrl: string;
+  readonly keyRing: KeyRing;
+  readonly signerOf: (repository: string) => Promise<Signer>;
+  readonly readers: PackageReaders;
+  readonly publisher: Publisher;
+  readonly setupFiles: SetupFiles;
+  readonly identities: Mutexes;
+  readonly stagingDir: string;
+  readonly receiveLimits: ReceiveLimits;
+  /** Which repositories are public, for the read path, which asks no database. */
+  readonly visibility: Map<string, 'public' | 'private'>;
+  /** Throws when the catalog or the store cannot be used. */
+  readonly checkReady: () => Promise<void>;
+  /** Finishes what runs and closes what is open. */
+  readonly close: () => Promise<void>;
+};
+
+export type AppOptions = {
+  readonly config: Config;
+  readonly log: Logger;
+  /** The URL that goes into set-up files and signed metadata, without a trailing slash. */
+  readonly publicUrl: string;
+  readonly clock?: Clock;
+};
+
+/** Opens the data directory, brings the catalog to this version's tables, and rolls a crash forward. */
+export async function createApp({ config, log, publicUrl, clock = systemClock }: AppOptions): Promise<App> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
+  if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
+  const db = openSqlite(config.databasePath);
+  const applied = await migrate(db, clock.now());
+  if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
+  const store = new DirectoryStore(config.storeDir, endProcess(log));
+  const stagingDir = join(config.dataDir, 'staging');
+  await clearStaging(stagingDir);
+  const keysDir = join(config.dataDir, 'keys');
+  await mkdir(keysDir, { recursive: true, mode: 0o700 });
+  const metrics = new Metrics();
+  const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
+  const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
+  const { validMs, resignMs } = config;
+  const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, validMs, resignMs, signerOf });
+  const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
+  const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
+  return {
+    config,
+    log,
+    clock,
+    metrics,
+    db,
+    store,
+    publicUrl,
+    keyRing,
+    signerOf,
+    readers,
+    publisher,
+    setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
+    identities: new Mutexes(),
+    stagingDir,
+    receiveLimits: { maxBytes: config.maxUploadBytes, idleMs: config.uploadIdleTimeoutMs },
+    visibility,
+    checkReady: async () => {
+      await checkCatalog(db);
+      const file = await store.open('keys/none');
+      await file?.close();
+    },
+    close: async () => {
+      await publisher.stop();
+      await readers.close();
+      await db.destroy();
+      unlock();
+    },
+  };
+}
+
+/** After a failed fsync nobody knows what the disk holds: a restart reads it afresh (fsync is never retried). */
+function endProcess(log: Logger): Fatal {
+  return (error) => {
+    log.fatal({ err: error }, 'the disk did not take what was written; ending');
+    exit(74);
+  };
+}

@@ -1,0 +1,19 @@
+import { systemClock, type Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { migrate, openSqlite, type Catalog } from '../db/catalog.ts';
+import { configOf } from './options.ts';
+
+export type OpenCatalog = AsyncDisposable & {
+  readonly config: Config;
+  readonly db: Catalog;
+  readonly clock: Clock;
+};
+
+/** The catalog alone, for commands that may run beside a running server. */
+export async function openCatalog(flags: Record<string, unknown>): Promise<OpenCatalog> {
+  const { data, config: file } = flags;
+  const config = configOf({ data, config: file });
+  const db = openSqlite(config.databasePath);
+  await migrate(db, systemClock.now());
+  return { config, db, clock: systemClock, [Symbol.asyncDispose]: () => db.destroy() };
+}

@@ -1,0 +1,90 @@
+import { createServer as createSocket } from 'node:net';
+import process, { stdout } from 'node:process';
+import type { Command } from 'commander';
+import { createApp, type App } from '../app.ts';
+import { printableConfig, type Config } from '../config.ts';
+import { listTokens } from '../db/tokens.ts';
+import { baseUrl, createServer } from '../http/server.ts';
+import { createLogger } from '../logger.ts';
+import { initialise, type Initialised } from '../registry/initialise.ts';
+import { configOf, withDataFlags } from './options.ts';
+
+export function serveCommand(program: Command): void {
+  withDataFlags(
+    program.command('serve').description('Run the server; an empty data directory is initialised'),
+  )
+    .option('--listen <address>', 'address and port, host:port')
+    .option('--public-url <url>', 'the URL that clients reach this server by')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
+    .action(async (flags: Record<string, unknown>) => {
+      await serve(configOf(flags));
+    });
+}
+
+async function serve(config: Config): Promise<void> {
+  const log = createLogger(config.logLevel);
+  const { host } = config.listen;
+  const port = config.listen.port === 0 ? await freePort(host) : config.listen.port;
+  const publicUrl = config.publicUrl ?? baseUrl(host, port);
+  log.debug({ config: printableConfig(config) }, 'settings');
+  const app = await createApp({ config, log, publicUrl });
+  const made = (await listTokens(app.db)).length === 0 ? await initialise(app, config.adminToken) : null;
+  await app.publisher.recover();
+  await app.setupFiles.writeAll();
+  const server = await createServer(app);
+  await server.listen({ host, port });
+  app.publisher.start();
+  stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
+  log.info({ publicUrl, dataDir: config.dataDir }, 'listening');
+  stopOnSignal(async () => {
+    await server.close();
+    await app.close();
+  });
+}
+
+/** Which port 0 would be: the URL is part of what is published, so it has to be known before. */
+async function freePort(host: string): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const socket = createSocket().once('error', reject);
+    socket.listen(0, host, () => {
+      const address = socket.address();
+      socket.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+/** The first signal lets what runs finish; a second one does not wait. */
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (stopping) throw new Error(`${signal} again: ending at once`);
+      stopping = true;
+      void stop();
+    });
+}
+
+function welcome(app: App, made: Initialised): string {
+  const { publicUrl } = app;
+  const { repository, aptChannel, yumChannel, token } = made;
+  const api = `${publicUrl}/api/v1/repositories/${repository}/channels`;
+  const header = `-H "Authorization: Bearer ${token ?? '$ENTREPOT_ADMIN_TOKEN'}"`;
+  return `
+Entrepot is listening on ${publicUrl}
+
+  data directory   ${app.config.dataDir}
+  repository       ${repository}, with the channels ${aptChannel} (apt) and ${yumChannel} (yum)
+  signing key      ${made.fingerprint}
+  admin token      ${token ?? '(the one in ENTREPOT_ADMIN_TOKEN)'}${token === null ? '' : '   shown this once: keep it'}
+
+Upload a .deb:
+  curl ${header} -T FILE.deb ${api}/${aptChannel}/packages/
+
+Upload an .rpm:
+  curl ${header} -T FILE.rpm ${api}/${yumChannel}/packages/
+
+Set a machine up (Debian, Ubuntu; for others see ${publicUrl}/r/${repository}):
+  curl -fsSo /etc/apt/sources.list.d/${repository}.sources ${publicUrl}/setup/${repository}/${aptChannel}.sources && apt-get update
+
+`;
+}

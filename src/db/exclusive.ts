@@ -1,0 +1,19 @@
+import Sqlite from 'better-sqlite3';
+
+/**
+ * Holds a lock file for as long as this process lives. SQLite's exclusive transaction is a lock of the kernel,
+ * which Node itself has no call for, and which ends with the process. Null when another process has it.
+ */
+export function holdExclusively(path: string): (() => void) | null {
+  const database = new Sqlite(path, { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) return null;
+    throw error;
+  }
+  return () => {
+    database.close();
+  };
+}

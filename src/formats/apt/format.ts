@@ -1,0 +1,180 @@
+/** deb packages and apt suites as the rest of the server sees them. */
+import { createHash } from 'node:crypto';
+import type {
+  ChannelForm,
+  ChannelFormat,
+  Entry,
+  FileDigest,
+  Format,
+  GenerationForm,
+  IndexPlan,
+  PackageFormat,
+  Placement,
+  ServedFile,
+  SetupFile,
+  SignedDocument,
+  UnsignedDocument,
+} from '../format.ts';
+import { parseDeb, type DebPackage } from './deb.ts';
+import { writePackagesStanza } from './packages.ts';
+import {
+  byHashPath,
+  channelRoot,
+  compressedPath,
+  packagesPath,
+  poolKey,
+  release as releaseNames,
+  repositoryRoot,
+  snapshotRoot,
+  type ChannelPlace,
+} from './paths.ts';
+import { writeRelease } from './release.ts';
+import { sourcesFileKey, scriptFileKey, writeSetupScript, writeSourcesFile } from './setup.ts';
+import { compareVersions } from './version.ts';
+
+const packages: PackageFormat<DebPackage> = {
+  extension: '.deb',
+  compareVersions,
+  parse: parseDeb,
+  signing: null,
+  poolKey: (place, facts, distinct) =>
+    poolKey(place, facts.source?.name ?? facts.identity.name, facts.filename, distinct),
+  renderEntries(deb: DebPackage, served: ServedFile): Entry[] {
+    return [{ kind: 'packages', body: `${writePackagesStanza(deb.control, served)}\n` }];
+  },
+};
+
+function placeOf(channel: ChannelForm): ChannelPlace {
+  return { repository: channel.repository, channel: channel.name };
+}
+
+/** `all` has an index of its own, and its packages stand in every other one too: Debian's way. */
+function indexedArchitectures(channel: ChannelForm): string[] {
+  return [...channel.architectures, 'all'];
+}
+
+function indexes(channel: ChannelForm): IndexPlan[] {
+  return channel.components.flatMap((component) =>
+    indexedArchitectures(channel).map((architecture) => ({
+      id: packagesPath(component, architecture),
+      entryKind: 'packages',
+      holds: (member) =>
+        member.component === component &&
+        (member.architecture === architecture || member.architecture === 'all'),
+      head: () => '',
+      foot: '',
+    })),
+  );
+}
+
+type IndexFile = FileDigest & { readonly path: string; readonly bytes: Uint8Array | null };
+
+function filesOf(generation: GenerationForm): IndexFile[] {
+  return generation.indexes.flatMap((index) =>
+    index.forms.map((form) => ({ ...form, path: compressedPath(index.id, form.compression) })),
+  );
+}
+
+function describe(generation: GenerationForm): {
+  documents: UnsignedDocument[];
+  place: (signed: readonly SignedDocument[]) => Placement;
+} {
+  const { channel, date, validUntil } = generation;
+  const raw = generation.indexes.map((index) => ({ path: index.id, ...index.raw }));
+  const common = {
+    origin: channel.origin,
+    label: channel.label,
+    suite: channel.name,
+    codename: channel.name,
+    description: channel.description,
+    date,
+    architectures: indexedArchitectures(channel),
+    components: channel.components,
+    snapshots: `${channel.publicUrl}/${repositoryRoot(channel.repository)}/snapshots/@SNAPSHOTID@/`,
+    files: [...raw, ...filesOf(generation)],
+  };
+  const head = { text: writeRelease({ ...common, validUntil }), clearsign: true, detach: true };
+  // A machine that is pinned to a snapshot must not expire: signed once, without Valid-Until.
+  const pinned = { text: writeRelease(common), clearsign: true, detach: false };
+  return {
+    documents: generation.isNew ? [head, pinned] : [head],
+    place: ([signedHead, signedPinned]) => {
+      if (!signedHead) throw new RangeError('Release has not been signed');
+      return placeGeneration(generation, signedHead, signedPinned);
+    },
+  };
+}
+
+type Named = { readonly key: string; readonly bytes: Uint8Array };
+
+/** A file under its digest beside the pointer that shows it. */
+function byHash(root: string, path: string, text: string): Named {
+  const bytes = Buffer.from(text);
+  return { key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`, bytes };
+}
+
+function placeGeneration(
+  generation: GenerationForm,
+  head: SignedDocument,
+  pinned: SignedDocument | undefined,
+): Placement {
+  const root = channelRoot(placeOf(generation.channel));
+  const files = filesOf(generation).map((file) => ({
+    ...file,
+    key: `${root}/${byHashPath(file.path, file.sha256)}`,
+  }));
+  const inline = byHash(root, releaseNames.inline, head.clearsigned);
+  const text = byHash(root, releaseNames.text, head.text);
+  const signature = byHash(root, releaseNames.signature, head.detached);
+  const snapshot = pinned ? placeSnapshot(generation, pinned) : { immutable: [], aliases: [] };
+  return {
+    named: files.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
+    immutable: [
+      ...files.flatMap(({ key, bytes }) => (bytes ? [{ key, bytes }] : [])),
+      inline,
+      text,
+      signature,
+      ...snapshot.immutable,
+    ],
+    frozenAliases: snapshot.aliases,
+    aliases: files.map(({ path, key }) => ({ key: `${root}/${path}`, target: key })),
+    // InRelease last: until then nothing has changed for a client (apt.md 5.2.15).
+    pointers: [
+      { key: `${root}/${releaseNames.signature}`, from: signature.key },
+      { key: `${root}/${releaseNames.text}`, from: text.key },
+      { key: `${root}/${releaseNames.inline}`, from: inline.key },
+    ],
+  };
+}
+
+/** The same tree under the generation's number: its own InRelease, links to the rest. */
+function placeSnapshot(
+  { channel, number }: GenerationForm,
+  pinned: SignedDocument,
+): { immutable: Named[]; aliases: { key: string; target: string }[] } {
+  const place = placeOf(channel);
+  const root = snapshotRoot(place, String(number));
+  const repository = repositoryRoot(channel.repository);
+  return {
+    immutable: [{ key: `${root}/${releaseNames.inline}`, bytes: Buffer.from(pinned.clearsigned) }],
+    aliases: [
+      ...channel.components.map((component) => ({
+        key: `${root}/${component}`,
+        target: `${channelRoot(place)}/${component}`,
+      })),
+      { key: `${repository}/snapshots/${number}/pool`, target: `${repository}/pool` },
+    ],
+  };
+}
+
+const channels: ChannelFormat = {
+  baseKey: (channel) => repositoryRoot(channel.repository),
+  indexes,
+  describe,
+  setupFiles: (channel, key): SetupFile[] => [
+    { key: sourcesFileKey(channel), text: writeSourcesFile(channel, key.armored) },
+    { key: scriptFileKey(channel), text: writeSetupScript(channel) },
+  ],
+};
+
+export const apt: Format = { name: 'apt', packages, channels };

@@ -1,0 +1,50 @@
+/** What operators and their monitoring ask. */
+import { z } from 'zod';
+import type { App } from '../../app.ts';
+import { AppError } from '../../errors.ts';
+import { problemSchema } from '../problem.ts';
+import type { Server } from '../server.ts';
+
+const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
+
+export function operationRoutes(server: Server, app: App): void {
+  server.get(
+    '/healthz',
+    {
+      schema: {
+        tags: ['Operation'],
+        summary: 'The process answers',
+        security: [],
+        response: { 200: health },
+      },
+    },
+    () => ({ status: 'ok' as const }),
+  );
+
+  server.get(
+    '/readyz',
+    {
+      schema: {
+        tags: ['Operation'],
+        summary: 'The catalog and the store can be used, and recovery is over',
+        security: [],
+        response: { 200: health, default: problemSchema },
+      },
+    },
+    async () => {
+      try {
+        await app.checkReady();
+      } catch (cause) {
+        throw new AppError('unavailable', 'The catalog or the store cannot be used.', undefined, { cause });
+      }
+      return { status: 'ok' as const };
+    },
+  );
+
+  server.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    const { type, text } = await app.metrics.render();
+    return await reply.type(type).send(text);
+  });
+
+  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
+}

@@ -1,0 +1,134 @@
+/** The Fastify server: what every request passes, and the routes. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIPv6 } from 'node:net';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { App } from '../app.ts';
+import { AppError } from '../errors.ts';
+import { createId } from '../ids.ts';
+import { version } from '../version.ts';
+import { createIdentify } from './identify.ts';
+import { sendProblem } from './problem.ts';
+import { channelRoutes } from './routes/channels.ts';
+import { contentRoutes } from './routes/content.ts';
+import { operationRoutes } from './routes/operation.ts';
+import { packageRoutes } from './routes/packages.ts';
+import { pageRoutes } from './routes/pages.ts';
+import { repositoryRoutes } from './routes/repositories.ts';
+import { uploadRoutes } from './routes/uploads.ts';
+
+/** JSON bodies are settings and lists of digests; packages do not come this way. */
+const jsonBodyLimitBytes = 2 ** 20;
+/** apt keeps a connection for its whole run; longer than any client's pause between two files. */
+const keepAliveMs = 75_000;
+
+/** Our instance with schemas by zod: what the route files take. */
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+function newServer(app: App): Server {
+  const loggerInstance: FastifyBaseLogger = app.log;
+  return fastify({
+    loggerInstance,
+    bodyLimit: jsonBodyLimitBytes,
+    keepAliveTimeout: keepAliveMs,
+    // Uploads of gigabytes over slow links: silence ends them (upload_idle_timeout), not their length.
+    requestTimeout: 0,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: app.config.trustedProxies.length > 0 ? [...app.config.trustedProxies] : false,
+    genReqId: () => createId(app.clock.now()),
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 1024 },
+    forceCloseConnections: 'idle',
+  }).withTypeProvider<ZodTypeProvider>();
+}
+
+export async function createServer(app: App): Promise<Server> {
+  const server = newServer(app);
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new AppError('not_found', `${request.method} ${request.url} is no call of this server.`),
+      request,
+      reply,
+    ),
+  );
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    const { method, url, id, ip } = request;
+    const { statusCode, elapsedTime } = reply;
+    request.log.debug(
+      { requestId: id, method, url, ip, status: statusCode, ms: Math.round(elapsedTime) },
+      'request',
+    );
+    app.metrics.countRequest(request.routeOptions.url ?? 'none', method, statusCode, elapsedTime);
+    done();
+  });
+  await server.register(helmet, { global: false });
+  await server.register(rateLimit, { global: false });
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Entrepot',
+        version,
+        description:
+          'Signed apt and yum repositories: upload packages, publish them, say where they came from.',
+      },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          basic: { type: 'http', scheme: 'basic', description: 'The token as the password; any user name.' },
+        },
+      },
+      security: [{ bearer: [] }, { basic: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  const identify = createIdentify(server, app);
+  await server.register((api, _options, done) => {
+    const typed = api.withTypeProvider<ZodTypeProvider>();
+    repositoryRoutes(typed, app, identify);
+    channelRoutes(typed, app, identify);
+    packageRoutes(typed, app, identify);
+    operationRoutes(typed, app);
+    done();
+  });
+  await server.register((uploads, _options, done) => {
+    uploadRoutes(uploads.withTypeProvider<ZodTypeProvider>(), app, identify);
+    done();
+  });
+  contentRoutes(server, app, identify);
+  await pageRoutes(server, app, identify);
+  return server;
+}
+
+/** The base URL for an address that a server listens on. */
+export function baseUrl(host: string, port: number): string {
+  const shown = host === '0.0.0.0' || host === '127.0.0.1' || host === '::' ? 'localhost' : host;
+  return `http://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
+}
