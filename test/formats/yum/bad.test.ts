@@ -6,16 +6,10 @@ import t from 'tap';
 import { AppError } from '../../../src/errors.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
 import { parseRpm } from '../../../src/formats/yum/rpm.ts';
+import { packageDocuments } from '../../../src/formats/yum/repomd.ts';
 import { unlessInstalled } from '../../clients.ts';
 import { corpusDir, corpusFiles, unlessCorpus } from '../../corpus.ts';
-import {
-  canonicalPackages,
-  chunks,
-  composeDocuments,
-  createrepo,
-  packageDocuments,
-  renderFile,
-} from './oracle.ts';
+import { canonicalPackages, chunks, composeDocuments, createrepo, renderFile } from './oracle.ts';
 
 /** What each hostile package is answered with; `null` when it is accepted. */
 const answers: readonly (readonly [RegExp, ErrorCode | null])[] = [

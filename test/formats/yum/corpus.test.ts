@@ -10,13 +10,13 @@ import type { ErrorCode } from '../../../src/errors.ts';
 import type { RelationKind } from '../../../src/formats/package.ts';
 import { entryOf, numbersOf } from '../../../src/formats/yum/header.ts';
 import type { RpmPackage } from '../../../src/formats/yum/rpm.ts';
+import { packageDocuments } from '../../../src/formats/yum/repomd.ts';
 import { unlessInstalled } from '../../clients.ts';
 import { corpusDir, corpusFiles, unlessCorpus } from '../../corpus.ts';
 import {
   canonicalPackages,
   composeDocuments,
   createrepo,
-  packageDocuments,
   queryRpm,
   renderFile,
   xmlFaults,

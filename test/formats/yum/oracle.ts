@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { filelistsFragment } from '../../../src/formats/yum/filelists.ts';
 import { otherFragment } from '../../../src/formats/yum/other.ts';
 import { primaryFragment } from '../../../src/formats/yum/primary.ts';
-import { indexFoot, indexHead, packageDocuments } from '../../../src/formats/yum/repomd.ts';
+import { indexFoot, indexHead } from '../../../src/formats/yum/repomd.ts';
 import type { PackageDocument } from '../../../src/formats/yum/repomd.ts';
 import { parseRpm } from '../../../src/formats/yum/rpm.ts';
 import type { RpmPackage } from '../../../src/formats/yum/rpm.ts';
@@ -75,10 +75,7 @@ export function createrepo(root: string, paths: readonly string[], outputDir: st
     outputDir,
     root,
   ];
-  execFileSync('createrepo_c', args, {
-    stdio: 'ignore',
-    env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' },
-  });
+  execFileSync('createrepo_c', args, { stdio: 'ignore' });
   const read = (kind: PackageDocument): string =>
     gunzipSync(readFileSync(join(outputDir, 'repodata', `${kind}.xml.gz`))).toString();
   return { primary: read('primary'), filelists: read('filelists'), other: read('other') };
@@ -106,18 +103,16 @@ export function xmlFaults(document: string): string {
 
 /** Runs `rpm -qp` once over many files and gives the output of the format for each, by file. */
 export function queryRpm(paths: readonly string[], format: string): Map<string, Buffer> {
-  const end = '\\x1e';
   const output = spawnSync(
     'rpm',
     ['-qp', '--nosignature', '--nodigest', '--qf', `${format}@@END@@\n`, ...paths],
     {
       maxBuffer,
-      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     },
   ).stdout;
   const parts = output.toString('latin1').split('@@END@@\n');
   if (parts.length !== paths.length + 1) {
-    throw new Error(`rpm answered for ${parts.length - 1} of ${paths.length} files${end}`);
+    throw new Error(`rpm answered for ${parts.length - 1} of ${paths.length} files`);
   }
   return new Map(paths.map((path, i) => [path, Buffer.from(parts[i] ?? '', 'latin1')]));
 }
@@ -131,5 +126,3 @@ export function writePackages(dir: string, packages: Readonly<Record<string, Uin
     return path;
   });
 }
-
-export { packageDocuments };
