@@ -9,6 +9,8 @@ import { limits } from './limits.ts';
 import { ByteReader } from './reader.ts';
 
 const blockBytes = 512;
+/** The first size that eleven octal digits cannot say. */
+const maxOctalSize = 8 ** 11;
 
 export type TarType =
   'file' | 'hardlink' | 'symlink' | 'character-device' | 'block-device' | 'directory' | 'fifo';
@@ -145,6 +147,9 @@ function decodeHeader(block: Uint8Array, fault: Fault): Header {
     throw fault('has an unknown tar format');
   const sizeBytes = decodeNumber(block.subarray(124, 136), 'size', fault);
   if (sizeBytes === null || sizeBytes < 0) throw fault('has no size');
+  // apt takes bytes from 0x80 up for negative ones here: it passes only what octal cannot say.
+  if (((block[124] ?? 0) & 0x80) !== 0 && sizeBytes < maxOctalSize)
+    throw fault('has a size in base 256 that octal could say, which apt misreads');
   for (const [what, from, to] of numberFields) decodeNumber(block.subarray(from, to), what, fault);
   return {
     flag: String.fromCharCode(block[156] ?? 0),

@@ -50,8 +50,9 @@ function checkVocabulary(fields: Fields, part: string): void {
     throw fieldFault(part, 'Multi-Arch', 'must be "same", "foreign", "allowed" or "no"');
   if (multiArch === 'same' && get(fields, 'Architecture') === 'all')
     throw fieldFault(part, 'Multi-Arch', 'cannot be "same" in a package for all architectures');
-  if (!/^[A-Za-z0-9-]*$/.test(get(fields, 'Priority')))
-    throw fieldFault(part, 'Priority', 'must be one word');
+  // dpkg takes any text for a priority, but none that only starts like a known one.
+  if (/^(?:required|important|standard|optional|extra|unknown)./i.test(get(fields, 'Priority')))
+    throw fieldFault(part, 'Priority', 'has something behind the priority');
   const steps = get(fields, 'Section').split('/');
   if (steps.some((step) => step === '.' || step === '..' || (step === '' && steps.length > 1)))
     throw fieldFault(part, 'Section', 'must not look like a path that leads elsewhere');

@@ -77,11 +77,12 @@ const indexFields: ReadonlySet<string> = new Set(
 export const isIndexField = (name: string): boolean => indexFields.has(name.toLowerCase());
 
 /**
- * A package's stanza: every field of its control file as it stands, known or not, and where the file is. Long
- * descriptions stay here, as no Translation files are published, so there is no Description-md5.
+ * A package's stanza: every field of its control file as it stands, known or not, and where the file is. Only
+ * fields without a value are left out, which policy 5.1 forbids, nfpm writes and nobody reads. Long descriptions
+ * stay here, as no Translation files are published, so there is no Description-md5.
  */
 export function packagesStanza(control: Stanza, served: ServedFile): Stanza {
-  const own = control.filter(({ name }) => !isIndexField(name));
+  const own = control.filter(({ name, value }) => value !== '' && !isIndexField(name));
   const ours: Stanza = [
     { name: 'Filename', value: filenameField(served.key) },
     { name: 'Size', value: String(served.sizeBytes) },

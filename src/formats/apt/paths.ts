@@ -21,8 +21,8 @@ const sourceName = /^[A-Za-z0-9][A-Za-z0-9+._-]*$/;
 /** dpkg's grammar of architectures (`dpkg_arch_name_is_illegal`), in lower case. */
 const architectureName = /^[a-z0-9][a-z0-9-]*$/;
 
-/** NAME_MAX of Linux is 255; a store may put a short suffix to a name while it writes. */
-const fileNameBytes = 240;
+/** NAME_MAX of Linux: the longest file name that a directory can hold. */
+const fileNameBytes = 255;
 
 export const isSourceName = (text: string): boolean => text.length <= fileNameBytes && sourceName.test(text);
 
