@@ -215,6 +215,7 @@ export default tseslint.config(
       'max-lines-per-function': 'off',
       complexity: 'off',
       'no-restricted-globals': 'off',
+      'no-restricted-properties': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },

@@ -9,7 +9,7 @@ import type { PublicKey } from '../../src/signing/public-key.ts';
 import { verifyClearsigned, verifyPacket } from '../../src/signing/verify.ts';
 import { unlessInstalled } from '../clients.ts';
 import { testSigner } from '../signing-key.ts';
-import { run } from './run.ts';
+import { run } from '../run.ts';
 
 const first = await testSigner('first');
 const second = await testSigner('second');

@@ -14,7 +14,7 @@ import type { Signer } from '../../src/signing/signer.ts';
 import { verifyClearsigned, verifyDetached, verifyPacket } from '../../src/signing/verify.ts';
 import { unlessInstalled } from '../clients.ts';
 import { testKeysDir, testSigner } from '../signing-key.ts';
-import { run } from './run.ts';
+import { run } from '../run.ts';
 
 /** 2024-02-01 00:00:00 UTC. */
 const at = 1706745600;

@@ -17,7 +17,7 @@ import { decodeSignature } from '../../src/signing/signature-packet.ts';
 import { verifyDetached } from '../../src/signing/verify.ts';
 import { unlessInstalled } from '../clients.ts';
 import { testKeysDir, testSigner } from '../signing-key.ts';
-import { run } from './run.ts';
+import { run } from '../run.ts';
 
 const createdAt = 1700000000;
 const now = 1735689600;
