@@ -299,8 +299,6 @@ function reserveTag(spec: RpmSpec): Partial<Record<SignatureTag, Value>> {
   return { [spec.format === 6 ? 'RESERVED' : 'RESERVEDSPACE']: Buffer.alloc(reserve) };
 }
 
-const translated: ReadonlySet<string> = new Set(['SUMMARY', 'DESCRIPTION', 'GROUP']);
-
 function values(
   tags: Readonly<Record<string, Value | undefined>>,
   table: Readonly<Record<string, readonly [number, string]>>,
@@ -308,20 +306,20 @@ function values(
   return Object.entries(tags).flatMap(([name, value]) => {
     if (value === null || value === undefined) return [];
     const [tag, type] = table[name] ?? [0, ''];
-    return [{ tag, ...encodeValue(name, type, value) }];
+    return [{ tag, ...encodeValue(type, value) }];
   });
 }
 
-function encodeValue(name: string, type: string, value: Exclude<Value, null>): Omit<HeaderValue, 'tag'> {
+function encodeValue(type: string, value: Exclude<Value, null>): Omit<HeaderValue, 'tag'> {
   if (Buffer.isBuffer(value)) {
-    if (type !== 'string') return { type: types.binary, count: value.length, data: value };
+    if (type === 'binary') return { type: types.binary, count: value.length, data: value };
     return { type: types.string, count: 1, data: Buffer.concat([value, Buffer.alloc(1)]) };
   }
-  if (type === 'string') {
+  if (type === 'string' || type === 'strings' || type === 'translated' || type === 'stringOrStrings') {
     const texts = Array.isArray(value) ? (value as readonly string[]) : [String(value)];
     const data = Buffer.from(texts.map((text) => `${text}\0`).join(''));
     if (!Array.isArray(value)) return { type: types.string, count: 1, data };
-    return { type: translated.has(name) ? types.i18nString : types.stringArray, count: texts.length, data };
+    return { type: type === 'translated' ? types.i18nString : types.stringArray, count: texts.length, data };
   }
   const numbers = (Array.isArray(value) ? value : [value]) as readonly number[];
   const size = type === 'int16' ? 2 : type === 'int64' ? 8 : 4;

@@ -135,6 +135,11 @@ function joinedPaths(header: MainHeader, source: boolean): Paths {
   const baseNames = byteStringsOf(header, 'BASENAMES') ?? [];
   const dirNames = byteStringsOf(header, 'DIRNAMES') ?? [];
   const indexes = numberColumn(header, 'DIRINDEXES', baseNames.length);
+  if (dirNames.length > baseNames.length) {
+    // rpm takes such a list for broken and shows no files at all (`lib/tagexts.cc`, `fnTag`).
+    const detail = `There are ${dirNames.length} directories for ${baseNames.length} files.`;
+    throw invalid(header, 'DIRNAMES', detail);
+  }
   for (const dir of dirNames) checkDirectory(header, dir, source);
   const bytePaths = baseNames.map((base, i) => {
     const dir = dirNames[indexes[i] ?? -1];

@@ -211,29 +211,25 @@ function stringsLength(store: Buffer, offset: number, count: number): number {
   return end - offset;
 }
 
-const typeNames: readonly (TagType | 'int8')[] = [
-  'binary',
-  'char',
-  'int8',
-  'int16',
-  'int32',
-  'int64',
-  'string',
-  'binary',
-  'string',
-  'string',
-];
+const typeNames = Object.entries(types);
+
+const typesOfTags: Readonly<Record<TagType, readonly number[]>> = {
+  char: [types.char],
+  int16: [types.int16],
+  int32: [types.int32],
+  int64: [types.int64],
+  string: [types.string],
+  strings: [types.stringArray],
+  translated: [types.i18nString, types.string],
+  stringOrStrings: [types.stringArray, types.string],
+  binary: [types.binary],
+};
 
 function checkType(kind: HeaderKind, tag: number, type: number, place: number): void {
   const known = (kind === 'main' ? mainTagsByNumber : signatureTagsByNumber).get(tag);
-  if (known !== undefined && known.type !== typeNames[type]) {
-    throw malformed(
-      kind,
-      `${known.name} has type ${typeNames[type] ?? type}, not ${known.type}`,
-      place,
-      known.name,
-    );
-  }
+  if (known === undefined || typesOfTags[known.type].includes(type)) return;
+  const [found = String(type)] = typeNames.find(([, number]) => number === type) ?? [];
+  throw malformed(kind, `${known.name} has type ${found}, which it cannot have`, place, known.name);
 }
 
 const numberOf = (kind: HeaderKind, tag: string): number => {

@@ -5,7 +5,7 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.ts';
-import { dataOf, entryOf, placeOf } from './header.ts';
+import { dataOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import type { MainTag } from './tags.ts';
 
@@ -34,20 +34,8 @@ export function firstTextsOf(header: MainHeader, tag: MainTag, most: number): st
 
 /** The text of a tag that has one string; of translated ones the first, which is the locale C. */
 export function textIn(header: MainHeader, tag: MainTag): string | undefined {
-  const entry = entryOf(header, tag);
-  if (entry === undefined) return undefined;
-  if (entry.count > 1 && !translated.has(tag)) {
-    // rpm finds no string at all then (`headerGetString`), and shows the first all the same.
-    throw new AppError(
-      'rpm_tag_invalid',
-      `${tag} holds ${entry.count} strings, not one.`,
-      placeOf(header, tag),
-    );
-  }
   return firstTextsOf(header, tag, 1)?.[0];
 }
-
-const translated: ReadonlySet<MainTag> = new Set<MainTag>(['SUMMARY', 'DESCRIPTION', 'GROUP']);
 
 /** The strings of a tag as bytes: one code unit for each byte, so that nothing is lost. */
 export function byteStringsOf(header: MainHeader, tag: MainTag): string[] | undefined {

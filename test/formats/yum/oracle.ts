@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
+import { env } from 'node:process';
 import { gunzipSync } from 'node:zlib';
 import { filelistsFragment } from '../../../src/formats/yum/filelists.ts';
 import { otherFragment } from '../../../src/formats/yum/other.ts';
@@ -106,9 +107,7 @@ export function queryRpm(paths: readonly string[], format: string): Map<string, 
   const output = spawnSync(
     'rpm',
     ['-qp', '--nosignature', '--nodigest', '--qf', `${format}@@END@@\n`, ...paths],
-    {
-      maxBuffer,
-    },
+    { maxBuffer, env: { ...env, LC_ALL: 'C', TZ: 'UTC' } },
   ).stdout;
   const parts = output.toString('latin1').split('@@END@@\n');
   if (parts.length !== paths.length + 1) {

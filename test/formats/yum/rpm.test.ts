@@ -262,7 +262,8 @@ void t.test('tags where they may not be are refused', async (t) => {
   };
   await refuse({ tags: { SOURCEPACKAGE: 1 } }, 'SOURCEPACKAGE', 'rpm_tag_invalid');
   await refuse({ tags: { EPOCH: [1, 2] } }, 'EPOCH', 'rpm_tag_invalid');
-  await refuse({ tags: { NAME: ['a', 'b'] } }, 'NAME', 'rpm_tag_invalid');
+  await refuse({ tags: { NAME: ['a', 'b'] } }, 'NAME', 'rpm_header_malformed');
+  await refuse({ tags: { DIRNAMES: '/etc/' } }, 'DIRNAMES', 'rpm_header_malformed');
   await refuse({ tags: { LONGSIZE: 2 ** 60 } }, 'LONGSIZE', 'rpm_tag_invalid');
   await refuse({ tags: { CHANGELOGTIME: [1, 2] } }, 'CHANGELOGTIME', 'rpm_tag_invalid');
   await refuse({ tags: { RPMFORMAT: 7 } }, 'RPMFORMAT', 'rpm_unsupported');
@@ -287,6 +288,7 @@ void t.test('file lists that clients could read in two ways are refused', async 
   for (const base of ['', '.', '..', 'a/b', '/']) await refuse({ BASENAMES: [base] });
   await refuse({ DIRINDEXES: [1] });
   await refuse({ DIRINDEXES: [0, 0] });
+  await refuse({ DIRNAMES: ['/d/', '/e/'] });
   await refuse({ DIRNAMES: null });
   await refuse({ BASENAMES: null });
   await refuse({ OLDFILENAMES: ['/d/f'] });
