@@ -89,17 +89,19 @@ function decodeBase256(field: Uint8Array): number | null {
   return Number.isSafeInteger(number) ? number : null;
 }
 
-/**
- * A number field: octal between spaces or NULs, or base 256 marked by 0x80 (negative: 0xff). GNU tar also has a
- * base-64 and a signed form; dpkg and apt do not, so they are refused. An empty field is 0 where no reader
- * minds, as in the device numbers of v7 archives.
- */
+/** A number field that may also be in base 256, marked by 0x80 or, when it is negative, 0xff. */
 function decodeNumber(field: Uint8Array, what: string, fault: Fault): number | null {
-  if (field[0] === 0x80 || field[0] === 0xff) {
-    const value = decodeBase256(field);
-    if (value === null) throw fault(`has a ${what} out of range`);
-    return value;
-  }
+  if (field[0] !== 0x80 && field[0] !== 0xff) return decodeOctal(field, what, fault);
+  const value = decodeBase256(field);
+  if (value === null) throw fault(`has a ${what} out of range`);
+  return value;
+}
+
+/**
+ * Octal between spaces or NULs. GNU tar also has a base-64 and a signed form; dpkg and apt do not. An empty
+ * field, null, is 0 where no reader minds, as in the device numbers of v7 archives.
+ */
+function decodeOctal(field: Uint8Array, what: string, fault: Fault): number | null {
   let at = 0;
   while (field[at] === 0x20) at++;
   const first = at;
@@ -116,7 +118,7 @@ function decodeNumber(field: Uint8Array, what: string, fault: Fault): number | n
 }
 
 function checksumMatches(block: Uint8Array, fault: Fault): boolean {
-  const stored = decodeNumber(block.subarray(148, 156), 'checksum', fault);
+  const stored = decodeOctal(block.subarray(148, 156), 'checksum', fault);
   let sum = 8 * 0x20;
   for (let at = 0; at < 148; at++) sum += block[at] ?? 0;
   for (let at = 156; at < blockBytes; at++) sum += block[at] ?? 0;
@@ -150,7 +152,7 @@ function decodeHeader(block: Uint8Array, fault: Fault): Header {
   // apt takes bytes from 0x80 up for negative ones here: it passes only what octal cannot say.
   if (((block[124] ?? 0) & 0x80) !== 0 && sizeBytes < maxOctalSize)
     throw fault('has a size in base 256 that octal could say, which apt misreads');
-  for (const [what, from, to] of numberFields) decodeNumber(block.subarray(from, to), what, fault);
+  checkUnusedNumbers(block, fault);
   return {
     flag: String.fromCharCode(block[156] ?? 0),
     name: untilNul(block.subarray(0, 100)),
@@ -158,17 +160,19 @@ function decodeHeader(block: Uint8Array, fault: Fault): Header {
     prefix: magic === 'ustar\0' ? untilNul(block.subarray(345, 500)) : block.subarray(0, 0),
     target: untilNul(block.subarray(157, 257)),
     sizeBytes,
-    mode: (decodeNumber(block.subarray(100, 108), 'mode', fault) ?? 0) & 0o7777,
+    mode: (decodeOctal(block.subarray(100, 108), 'mode', fault) ?? 0) & 0o7777,
     time: decodeNumber(block.subarray(136, 148), 'time', fault) ?? 0,
   };
 }
 
-const numberFields = [
-  ['owner', 108, 116],
-  ['group', 116, 124],
-  ['device number', 329, 337],
-  ['device number', 337, 345],
-] as const;
+/** Numbers that matter to nobody here, but that dpkg or apt refuse the archive for. */
+function checkUnusedNumbers(block: Uint8Array, fault: Fault): void {
+  for (const at of [108, 116]) {
+    const owner = decodeNumber(block.subarray(at, at + 8), 'owner', fault) ?? 0;
+    if (owner < 0 || owner >= 2 ** 32) throw fault('has an owner out of range');
+  }
+  for (const at of [329, 337]) decodeOctal(block.subarray(at, at + 8), 'device number', fault);
+}
 
 /** Headers that stand before the entry they belong to. */
 type Ahead = { longName: Uint8Array | null; longTarget: Uint8Array | null; pax: boolean };
@@ -180,8 +184,8 @@ export async function* readTar(
 ): AsyncGenerator<TarEntry, void, undefined> {
   const reader = new ByteReader(source, part);
   try {
-    if (await reader.atEnd())
-      throw new AppError('tar_entry', `${part} is empty: not even the end of a tar archive.`, { part });
+    if ((await reader.peek(blockBytes)).length < blockBytes)
+      throw new AppError('tar_entry', `${part} is no tar archive: it is shorter than one header.`, { part });
     for (let entries = 0; ; entries++) {
       const entry = await readEntry(reader, options);
       if (entry === null) return;
@@ -209,10 +213,8 @@ async function readEntry(reader: ByteReader, options: TarOptions): Promise<Omit<
         part: reader.part,
         offset: start,
       });
-    if (await reader.atEnd()) {
-      if (headers > 0) throw fault('is missing after a header that announces it');
-      return null;
-    }
+    // Without a block of zeros apt reads on, into the header of the next ar member.
+    if (await reader.atEnd()) throw fault('is missing: the archive has no end');
     const block = reader.tryRead(blockBytes) ?? (await reader.read(blockBytes, 'a tar header'));
     if (block[0] === 0 && isZero(block)) {
       if (headers > 0) throw fault('is missing after a header that announces it');

@@ -43,11 +43,14 @@ export type DataArchive = {
   readonly unmatchedSums: number;
 };
 
+/** `sum` is the digest of a file where it has been taken, else the empty string. */
+type Content = { readonly sum: string; readonly mode: number; readonly isFile: boolean };
+
 type Listing = {
   readonly part: string;
   readonly files: PackageFile[];
-  /** By path: the digest of a file where it has been taken, else the empty string. */
-  readonly contents: Map<string, string>;
+  /** What is no folder, by path. */
+  readonly contents: Map<string, Content>;
   readonly directories: Set<string>;
 };
 
@@ -80,7 +83,7 @@ export async function readDataArchive(
     if (entry.type === 'directory') listing.directories.add(path);
     else {
       const sum = await digestOf(entry, path, listing, md5sums.size > 0);
-      listing.contents.set(path, sum);
+      listing.contents.set(path, { sum, mode: entry.mode, isFile: /^(file|hardlink)$/.test(entry.type) });
       if (compareSum(entry, sum, md5sums.get(path), part)) matched++;
     }
     listing.files.push(describe(entry, path));
@@ -101,9 +104,12 @@ async function digestOf(entry: TarEntry, path: string, listing: Listing, wanted:
   if (entry.type === 'hardlink') {
     // dpkg links to whatever is there: without this check a package could link to a file of the system.
     const target = normalisePath(entry.target ?? '');
-    const sum = target === null ? undefined : listing.contents.get(target);
-    if (sum === undefined) throw fault(listing.part, entry, 'is a hard link to no file before it');
-    return sum;
+    const linked = target === null ? undefined : listing.contents.get(target);
+    if (linked?.isFile !== true) throw fault(listing.part, entry, 'is a hard link to no file before it');
+    // dpkg gives the file the permissions of the link (setuid, say), where GNU tar keeps those of the file.
+    if (linked.mode !== entry.mode)
+      throw fault(listing.part, entry, 'is a hard link with other permissions than its file');
+    return linked.sum;
   }
   if (entry.type !== 'file' || !wanted) return '';
   const hash = createHash('md5');

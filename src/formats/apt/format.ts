@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type {
   ChannelForm,
   ChannelFormat,
+  Chunks,
   Entry,
   FileDigest,
   Format,
@@ -58,6 +59,7 @@ function indexes(channel: ChannelForm): IndexPlan[] {
     indexedArchitectures(channel).map((architecture) => ({
       id: packagesPath(component, architecture),
       entryKind: 'packages',
+      averageEntryBytes: 800,
       holds: (member) =>
         member.component === component &&
         (member.architecture === architecture || member.architecture === 'all'),
@@ -67,7 +69,7 @@ function indexes(channel: ChannelForm): IndexPlan[] {
   );
 }
 
-type IndexFile = FileDigest & { readonly path: string; readonly bytes: Uint8Array | null };
+type IndexFile = FileDigest & { readonly path: string; readonly chunks: Chunks | null };
 
 function filesOf(generation: GenerationForm): IndexFile[] {
   return generation.indexes.flatMap((index) =>
@@ -105,12 +107,12 @@ function describe(generation: GenerationForm): {
   };
 }
 
-type Named = { readonly key: string; readonly bytes: Uint8Array };
+type Named = { readonly key: string; readonly chunks: Chunks };
 
 /** A file under its digest beside the pointer that shows it. */
 function byHash(root: string, path: string, text: string): Named {
   const bytes = Buffer.from(text);
-  return { key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`, bytes };
+  return { key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`, chunks: [bytes] };
 }
 
 function placeGeneration(
@@ -130,7 +132,7 @@ function placeGeneration(
   return {
     named: files.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
     immutable: [
-      ...files.flatMap(({ key, bytes }) => (bytes ? [{ key, bytes }] : [])),
+      ...files.flatMap(({ key, chunks }) => (chunks ? [{ key, chunks }] : [])),
       inline,
       text,
       signature,
@@ -156,7 +158,7 @@ function placeSnapshot(
   const root = snapshotRoot(place, String(number));
   const repository = repositoryRoot(channel.repository);
   return {
-    immutable: [{ key: `${root}/${releaseNames.inline}`, bytes: Buffer.from(pinned.clearsigned) }],
+    immutable: [{ key: `${root}/${releaseNames.inline}`, chunks: [Buffer.from(pinned.clearsigned)] }],
     aliases: [
       ...channel.components.map((component) => ({
         key: `${root}/${component}`,

@@ -44,13 +44,10 @@ export function checkIdentity(identity: DebIdentity, part: string): void {
   if (wrong !== null) throw fieldFault(part, 'Version', wrong);
   if (!architectureName.test(architecture) || isWildcard(architecture))
     throw fieldFault(part, 'Architecture', 'must be one architecture, or "all"');
-  const length = packageFilename(identity).length;
-  if (length > fileNameBytes)
-    throw fieldFault(
-      part,
-      'Package',
-      `makes a file name of ${length} characters; ${fileNameBytes} are possible`,
-    );
+  // apt keeps a package under its name with the epoch, whose colon it escapes: it must be able to.
+  const length = packageFilename(identity).length + version.length - withoutEpoch(version).length;
+  if (length + 2 * version.split(':').length > fileNameBytes)
+    throw fieldFault(part, 'Version', `makes a file name of more than ${fileNameBytes} characters`);
 }
 
 /** The file name that dpkg-name gives a package. The epoch is no part of it. */
