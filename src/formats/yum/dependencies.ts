@@ -163,16 +163,25 @@ export function readDependencies(
 function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {
   const [nameTag, flagsTag, versionTag] = tags;
   const names = textsOf(header, nameTag);
-  if (names === undefined) return [];
-  // Before rpm 3.0 a provide had a name and nothing else.
-  const flags = numbersOf(header, flagsTag) ?? names.map(() => 0);
-  const versions = textsOf(header, versionTag) ?? names.map(() => '');
+  if (names === undefined) {
+    for (const tag of [flagsTag, versionTag]) {
+      if (entryOf(header, tag) === undefined) continue;
+      throw new AppError('rpm_tag_invalid', `There is ${tag}, but no ${nameTag}.`, placeOf(header, tag));
+    }
+    return [];
+  }
+  const bare = entryOf(header, flagsTag) === undefined && entryOf(header, versionTag) === undefined;
+  // Before rpm 3.0.3 a provide had a name and nothing else (`lib/headerutil.c`, `providePackageNVR`).
+  if (bare && (header.region || nameTag !== 'PROVIDENAME')) {
+    // To rpm these are dependencies on any version, to createrepo_c none at all.
+    const detail = `${nameTag} comes without flags and versions.`;
+    throw new AppError('rpm_tag_invalid', detail, placeOf(header, nameTag));
+  }
+  const flags = numbersOf(header, flagsTag) ?? (bare ? names.map(() => 0) : []);
+  const versions = textsOf(header, versionTag) ?? (bare ? names.map(() => '') : []);
   if (flags.length !== names.length || versions.length !== names.length) {
     const counts = `${names.length} names, ${flags.length} flags and ${versions.length} versions`;
     throw new AppError('rpm_tag_invalid', `There are ${counts} for ${nameTag}.`, placeOf(header, nameTag));
-  }
-  if ((entryOf(header, flagsTag) === undefined) !== (entryOf(header, versionTag) === undefined)) {
-    throw new AppError('rpm_tag_invalid', `${nameTag} lacks flags or versions.`, placeOf(header, nameTag));
   }
   return names.map((name, i) => {
     const evr = versions[i] ?? '';
@@ -188,7 +197,7 @@ function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {
 /** rpm up to 4.20 does the same when it reads a v3 package (`lib/headerutil.c`, `providePackageNVR`). */
 function provideSelf(provides: Raw[], { name, evr }: { readonly name: string; readonly evr: string }): void {
   const there = provides.some(
-    (raw) => raw.name === name && raw.evr === evr && (raw.flags & sense.equal) !== 0,
+    (raw) => raw.name === name && raw.evr === evr && (raw.flags & sense.compare) === sense.equal,
   );
   if (!there) provides.push({ name, flags: sense.equal, evr });
 }

@@ -68,8 +68,11 @@ export function readFileList(header: MainHeader, source: boolean): FileList {
     }
     return emptyList;
   }
-  if (nameTag === 'BASENAMES' && entryOf(header, 'OLDFILENAMES') !== undefined) {
-    throw invalid(header, 'OLDFILENAMES', 'Both BASENAMES and OLDFILENAMES list files.');
+  const others =
+    nameTag === 'BASENAMES' ? (['OLDFILENAMES'] as const) : (['DIRNAMES', 'DIRINDEXES'] as const);
+  for (const tag of others) {
+    if (entryOf(header, tag) !== undefined)
+      throw invalid(header, tag, `Both ${nameTag} and ${tag} list files.`);
   }
   const count = names.count;
   if (count > fileListLimits.files) {

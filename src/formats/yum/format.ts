@@ -73,10 +73,18 @@ function placeOf(channel: ChannelForm): ChannelPlace {
   return { repository: channel.repository, channel: channel.name };
 }
 
+/** Of Fedora's packages, roughly. */
+const averageEntryBytes: Readonly<Record<PackageDocument, number>> = {
+  primary: 2400,
+  filelists: 3000,
+  other: 1000,
+};
+
 function planOf(kind: PackageDocument): IndexPlan {
   return {
     id: kind,
     entryKind: kind,
+    averageEntryBytes: averageEntryBytes[kind],
     holds: () => true,
     head: (count) => indexHead(kind, count),
     foot: indexFoot(kind),
@@ -143,10 +151,10 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
   return {
     named: forms.map(({ path, sha256, sizeBytes }) => ({ key: `${root}/${path}`, sha256, sizeBytes })),
     immutable: [
-      ...forms.flatMap(({ path, bytes }) => (bytes ? [{ key: `${root}/${path}`, bytes }] : [])),
-      { key: `${frozen}/${repodata.repomd}`, bytes: repomdBytes },
-      { key: `${frozen}/${repodata.signature}`, bytes: Buffer.from(repomd.detached) },
-      { key: `${frozen}/metalink`, bytes: Buffer.from(metalink) },
+      ...forms.flatMap(({ path, chunks }) => (chunks ? [{ key: `${root}/${path}`, chunks }] : [])),
+      { key: `${frozen}/${repodata.repomd}`, chunks: [repomdBytes] },
+      { key: `${frozen}/${repodata.signature}`, chunks: [Buffer.from(repomd.detached)] },
+      { key: `${frozen}/metalink`, chunks: [Buffer.from(metalink)] },
     ],
     frozenAliases: [
       ...forms.map(({ path }) => ({ key: `${frozen}/${path}`, target: `${root}/${path}` })),

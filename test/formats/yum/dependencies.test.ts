@@ -194,6 +194,7 @@ void t.test('what clients could read in two ways is refused', (t) => {
     refuse({ tags: { ...dependencyValues('CONFLICT', ['x']), CONFLICTNAME: [name] } }, 'CONFLICTNAME');
   }
   refuse({ tags: { ...dependencyValues('CONFLICT', ['x']), CONFLICTVERSION: ['1\n'] } }, 'CONFLICTNAME');
+  refuse({ tags: { CONFLICTFLAGS: [0] } }, 'CONFLICTFLAGS');
   refuse({ tags: { ...dependencyValues('REQUIRE', ['x']), REQUIREFLAGS: [0, 0] } }, 'REQUIRENAME');
   refuse({ tags: { ...dependencyValues('REQUIRE', ['x']), REQUIREVERSION: null } }, 'REQUIRENAME');
   const levels = `${'('.repeat(64)}a${')'.repeat(64)}`;
@@ -201,12 +202,12 @@ void t.test('what clients could read in two ways is refused', (t) => {
   t.end();
 });
 
-void t.test('names alone are dependencies too, as rpm 2 wrote them', (t) => {
-  const tags = { CONFLICTNAME: ['a', 'b'] };
-  t.same(read({ tags }, 'conflicts'), [
-    { name: 'a', pre: false },
-    { name: 'b', pre: false },
-  ]);
+void t.test('names alone are provides in packages of format 3, and nothing else anywhere', (t) => {
+  const bare = { PROVIDEFLAGS: null, PROVIDEVERSION: null };
+  t.same(read({ format: 3, tags: bare }, 'provides'), [{ name: 'sample', pre: false }]);
+  for (const spec of [{ tags: bare }, { format: 3, tags: { CONFLICTNAME: ['a'] } }] as const) {
+    t.throws(() => read(spec, 'provides'), { code: 'rpm_tag_invalid' });
+  }
   t.end();
 });
 

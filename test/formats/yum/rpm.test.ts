@@ -292,6 +292,7 @@ void t.test('file lists that clients could read in two ways are refused', async 
   await refuse({ DIRNAMES: null });
   await refuse({ BASENAMES: null });
   await refuse({ OLDFILENAMES: ['/d/f'] });
+  await refuse({ OLDFILENAMES: ['/d/f'], BASENAMES: null });
   for (const tag of [
     'FILEMODES',
     'FILEFLAGS',
