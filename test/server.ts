@@ -110,6 +110,8 @@ export async function startInProcess(
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
+    // Answers that a test left unread would keep their connections open.
+    server.server.closeAllConnections();
     await server.close();
     await app.close();
   };

@@ -43,14 +43,19 @@ export type IndexPlan = {
   readonly id: string;
   readonly entryKind: string;
   readonly holds: (member: { readonly component: string; readonly architecture: string }) => boolean;
+  /** About how long an entry is: where the index is cut depends on it. Part of the format, never changed. */
+  readonly averageEntryBytes: number;
   readonly head: (count: number) => string;
   readonly foot: string;
 };
 
 export type FileDigest = { readonly sha256: string; readonly sizeBytes: number };
 
-/** One compressed form of an index. `bytes` is null when the file is in the store already (signing again). */
-export type IndexFile = FileDigest & { readonly compression: Compression; readonly bytes: Uint8Array | null };
+/** The pieces of a file, one after the other. */
+export type Chunks = readonly Uint8Array[];
+
+/** One compressed form of an index. `chunks` is null when the file is in the store already. */
+export type IndexFile = FileDigest & { readonly compression: Compression; readonly chunks: Chunks | null };
 
 export type ComposedIndex = {
   readonly id: string;
@@ -83,7 +88,7 @@ export type Placement = {
   /** Every index file that the documents name, whether it is written now or stands there already. */
   readonly named: readonly (FileDigest & { readonly key: string })[];
   /** Before the commit: what never changes, under names that no other generation uses. */
-  readonly immutable: readonly { readonly key: string; readonly bytes: Uint8Array }[];
+  readonly immutable: readonly { readonly key: string; readonly chunks: Chunks }[];
   readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
   /** After the commit: what makes the generation visible. Each pointer shows the bytes of an immutable key. */
   readonly aliases: readonly { readonly key: string; readonly target: string }[];

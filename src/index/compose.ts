@@ -1,23 +1,25 @@
-/** An index from its entries: pure, so that the same set gives the same bytes whatever its history. */
-import { createHash } from 'node:crypto';
-import { gzipSync } from 'node:zlib';
+/** From segments to the files of an index: pure, so that the same set gives the same bytes. */
+import { crc32 } from 'node:zlib';
+import { composeGzip, type DeflatedText } from './gzip.ts';
+import { deflateRun, type Segment } from './segments.ts';
 
-const compressionLevel = 6;
+/** The pieces of a file, one after the other. */
+export type Chunks = readonly Uint8Array[];
 
-type Digest = { readonly sha256: string; readonly sizeBytes: number };
+export type Composition = { readonly raw: Chunks; readonly gzip: Chunks };
 
-export type Composition = {
-  readonly raw: Digest;
-  readonly gzip: Digest & { readonly bytes: Uint8Array };
-};
-
-function digest(bytes: Uint8Array): Digest {
-  return { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.byteLength };
+/** An index is its head, its entries and its foot; head and foot may be empty. */
+export async function compose(
+  head: string,
+  segments: readonly Segment[],
+  foot: string,
+): Promise<Composition> {
+  const texts = [...(await textOf(head)), ...segments, ...(await textOf(foot))];
+  return { raw: texts.map((text) => text.raw), gzip: composeGzip(texts) };
 }
 
-/** Joins head, bodies and foot, and compresses the whole. The gzip header carries no time and no name. */
-export function compose(head: string, bodies: readonly string[], foot: string): Composition {
-  const raw = Buffer.from(head + bodies.join('') + foot, 'utf8');
-  const gzip = gzipSync(raw, { level: compressionLevel });
-  return { raw: digest(raw), gzip: { ...digest(gzip), bytes: gzip } };
+async function textOf(text: string): Promise<DeflatedText[]> {
+  if (text === '') return [];
+  const raw = Buffer.from(text);
+  return [{ raw, crc: crc32(raw), deflated: await deflateRun(raw) }];
 }

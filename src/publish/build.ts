@@ -1,13 +1,14 @@
 /** From a set of packages to the files of a generation, signed and durable, but not yet visible. */
+import { createHash } from 'node:crypto';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
-import { loadEntries, type Member } from '../db/membership.ts';
-import type { ChannelForm, ComposedIndex, IndexPlan, Placement } from '../formats/format.ts';
+import type { ChannelForm, Chunks, ComposedIndex, FileDigest, Placement } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { compose } from '../index/compose.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
+import type { IndexState } from './channel-state.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -35,44 +36,22 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
   };
 }
 
-/** The indexes of a channel over these members. */
-export async function composeIndexes(
-  db: Catalog,
-  plans: readonly IndexPlan[],
-  members: readonly Member[],
-): Promise<ComposedIndex[]> {
-  const sorted = [...members].sort(byIdentity);
-  const ids = [...new Set(sorted.map((member) => member.package))];
-  const bodies = new Map<string, Map<string, string>>();
-  const composed: ComposedIndex[] = [];
-  for (const plan of plans) {
-    const known = bodies.get(plan.entryKind) ?? (await loadEntries(db, plan.entryKind, ids));
-    bodies.set(plan.entryKind, known);
-    const texts = sorted
-      .filter((member) => plan.holds(member))
-      .map((member) => {
-        const body = known.get(member.package);
-        if (body === undefined) throw new Error(`package ${member.package} has no ${plan.entryKind} entry`);
-        return body;
-      });
-    const { raw, gzip } = compose(plan.head(texts.length), texts, plan.foot);
-    composed.push({ id: plan.id, count: texts.length, raw, forms: [{ compression: 'gzip', ...gzip }] });
+/** Composes one index and takes its digests. */
+export async function composeIndex({ plan, segments }: IndexState): Promise<ComposedIndex> {
+  const count = segments.reduce((sum, segment) => sum + segment.keys.length, 0);
+  const { raw, gzip } = await compose(plan.head(count), segments, plan.foot);
+  const form = { compression: 'gzip' as const, ...digestOf(gzip), chunks: gzip };
+  return { id: plan.id, count, raw: digestOf(raw), forms: [form] };
+}
+
+function digestOf(chunks: Chunks): FileDigest {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for (const chunk of chunks) {
+    hash.update(chunk);
+    sizeBytes += chunk.byteLength;
   }
-  return composed;
-}
-
-/** The order of every index: by name, version, architecture and digest as plain strings, so that it is total. */
-function byIdentity(a: Member, b: Member): number {
-  return (
-    compareText(a.name, b.name) ||
-    compareText(a.version, b.version) ||
-    compareText(a.architecture, b.architecture) ||
-    compareText(a.sha256, b.sha256)
-  );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return { sha256: hash.digest('hex'), sizeBytes };
 }
 
 export type SignedGeneration = {
@@ -114,7 +93,7 @@ export async function signGeneration(
     })),
   );
   const placement = place(signed);
-  await Promise.all(placement.immutable.map((file) => deps.store.putImmutable(file.key, file.bytes)));
+  await Promise.all(placement.immutable.map((file) => deps.store.putImmutable(file.key, file.chunks)));
   await Promise.all(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
   return { date, signedAt, placement };
 }
@@ -122,7 +101,7 @@ export async function signGeneration(
 /** What the catalog keeps of a generation's indexes. */
 export function writeIndexes(indexes: readonly ComposedIndex[]): string {
   return JSON.stringify(
-    indexes.map((index) => ({ ...index, forms: index.forms.map((form) => ({ ...form, bytes: null })) })),
+    indexes.map((index) => ({ ...index, forms: index.forms.map((form) => ({ ...form, chunks: null })) })),
   );
 }
 

@@ -8,6 +8,7 @@ import { channelsWithPendingChanges } from '../db/membership.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { PublishDeps } from './build.ts';
+import { IndexCache } from './index-cache.ts';
 import { publishPending, signAgain } from './round.ts';
 import { parseVisible, showGeneration } from './visible.ts';
 
@@ -23,6 +24,7 @@ export type PublisherDeps = PublishDeps & {
 
 export class Publisher {
   readonly #deps: PublisherDeps;
+  readonly #cache = new IndexCache();
   /** The round that runs for a channel, and the one that waits for it, which later callers share. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #waiting = new Map<string, Promise<number>>();
@@ -70,11 +72,20 @@ export class Publisher {
   async #publishAll(channelId: string): Promise<number> {
     const settingsChanged = this.#changed.delete(channelId);
     for (let attempt = 1; attempt <= attempts; attempt++) {
-      const round = await publishPending(this.#deps, channelId, settingsChanged);
+      const round = await this.#round(channelId, settingsChanged);
       if (round && !round.more) return round.generation;
       if (round) attempt = 0;
     }
     throw new Error(`${channelId}: the head moved under ${attempts} rounds in a row`);
+  }
+
+  async #round(channelId: string, settingsChanged: boolean): ReturnType<typeof publishPending> {
+    try {
+      return await publishPending({ ...this.#deps, cache: this.#cache }, channelId, settingsChanged);
+    } catch (error) {
+      this.#cache.forget(channelId);
+      throw error;
+    }
   }
 
   /** After a start: what was committed becomes visible, what was asked for is published. */

@@ -8,25 +8,26 @@ import { getChannel, moveHead } from '../db/channels.ts';
 import { findGeneration, insertGeneration, updateSigning } from '../db/generations.ts';
 import {
   addMember,
-  listMembers,
   listPendingChanges,
   removeMember,
   settleChanges,
-  type Member,
   type PendingChange,
 } from '../db/membership.ts';
 import type { ComposedIndex } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import {
   channelForm,
-  composeIndexes,
   parseIndexes,
   signGeneration,
   writeIndexes,
   type PublishDeps,
   type SignedGeneration,
 } from './build.ts';
+import { applyDelta, effectOf, keepDelta, type Delta } from './channel-state.ts';
+import type { IndexCache } from './index-cache.ts';
 import { showGeneration, writeVisible } from './visible.ts';
+
+export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
 
 /** Changes taken into one generation; more wait for the next, so that one round stays bounded. */
 const changesPerRound = 10_000;
@@ -36,7 +37,7 @@ const changesPerRound = 10_000;
  * and whether more is waiting; or null when the head was moved meanwhile and the round has to start again.
  */
 export async function publishPending(
-  deps: PublishDeps,
+  deps: RoundDeps,
   channelId: string,
   settingsChanged: boolean,
 ): Promise<{ generation: number; more: boolean } | null> {
@@ -44,54 +45,32 @@ export async function publishPending(
   const changes = await listPendingChanges(deps.db, channelId, changesPerRound);
   const more = changes.length === changesPerRound;
   if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
-  const delta = effect(await listMembers(deps.db, channelId, seen.head), changes);
+  const channel = { ...seen, architectures: grownArchitectures(seen, changes) };
+  const plans = formatOf(channel.format).channels.indexes(channelForm(channel, deps.publicUrl));
+  const before = await deps.cache.stateOf(deps.db, channel, plans);
+  const delta = effectOf(before.members, changes);
   if (delta.added.length === 0 && delta.removed.length === 0 && !settingsChanged) {
     await settleChanges(deps.db, changes, seen.head);
     return { generation: seen.head, more };
   }
-  const channel = { ...seen, architectures: grownArchitectures(seen, delta.members) };
-  const plans = formatOf(channel.format).channels.indexes(channelForm(channel, deps.publicUrl));
-  const indexes = await composeIndexes(deps.db, plans, delta.members);
+  const state = await applyDelta(deps.db, before, delta);
+  const indexes = await Promise.all(state.indexes.map((index) => deps.cache.compose(index)));
   const number = channel.head + 1;
   const previousDate = (await findGeneration(deps.db, channelId, channel.head))?.date ?? 0;
   const signed = await signGeneration(deps, channel, { number, isNew: true, indexes, previousDate });
-  if (!(await commit(deps, { channel, number, changes, delta, indexes, signed }))) return null;
+  const packages = before.members.size + delta.added.length - delta.removed.length;
+  if (!(await commit(deps, { channel, number, changes, delta, packages, indexes, signed }))) return null;
+  keepDelta(state, delta);
+  deps.cache.keep(channelId, state, indexes);
   await showGeneration(deps.store, signed.placement, signed.date);
   return { generation: number, more };
 }
 
-type Delta = {
-  readonly members: readonly Member[];
-  readonly added: readonly Member[];
-  readonly removed: readonly Member[];
-};
-
-function memberKey(member: { package: string; component: string }): string {
-  return `${member.package}\0${member.component}`;
-}
-
-/** The set after the changes, and what really differs: adding what is there already is no change. */
-function effect(before: readonly Member[], changes: readonly PendingChange[]): Delta {
-  const old = new Map(before.map((member) => [memberKey(member), member]));
-  const now = new Map(old);
-  for (const change of changes)
-    if (change.action === 'remove') now.delete(memberKey(change));
-    else if (!now.has(memberKey(change))) now.set(memberKey(change), { ...change, added_in: 0 });
-  return {
-    members: [...now.values()],
-    added: [...now].filter(([key]) => !old.has(key)).map(([, member]) => member),
-    removed: [...old].filter(([key]) => !now.has(key)).map(([, member]) => member),
-  };
-}
-
 /** Those seen, and never fewer than before: a machine that asked for one keeps finding it. `all` is no machine. */
-function grownArchitectures(channel: ChannelRow, members: readonly Member[]): string {
+function grownArchitectures(channel: ChannelRow, changes: readonly PendingChange[]): string {
   const known = channel.architectures.split(' ').filter(Boolean);
-  return [
-    ...new Set([...known, ...members.map((member) => member.architecture).filter((name) => name !== 'all')]),
-  ]
-    .sort()
-    .join(' ');
+  const added = changes.filter((change) => change.action === 'add' && change.architecture !== 'all');
+  return [...new Set([...known, ...added.map((change) => change.architecture)])].sort().join(' ');
 }
 
 type Commit = {
@@ -99,12 +78,13 @@ type Commit = {
   readonly number: number;
   readonly changes: readonly PendingChange[];
   readonly delta: Delta;
+  readonly packages: number;
   readonly indexes: readonly ComposedIndex[];
   readonly signed: SignedGeneration;
 };
 
 /** One transaction: the head if it is still where we started, the members, the generation, what is settled. */
-async function commit(deps: PublishDeps, round: Commit): Promise<boolean> {
+async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
   const { channel, number, changes, delta, signed } = round;
   return await orRollBack(deps.db, async (db) => {
     const move = { from: channel.head, to: number, architectures: channel.architectures };
@@ -123,7 +103,7 @@ async function commit(deps: PublishDeps, round: Commit): Promise<boolean> {
       actor: [...new Set(changes.map((change) => change.actor))].join(', '),
       added: delta.added.length,
       removed: delta.removed.length,
-      packages: delta.members.length,
+      packages: round.packages,
       pointers: writeVisible(signed.placement),
       indexes: writeIndexes(round.indexes),
     });

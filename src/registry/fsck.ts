@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
 import { listChannels } from '../db/channels.ts';
 import { listGenerations } from '../db/generations.ts';
-import { listMembers } from '../db/membership.ts';
 import { listPackages } from '../db/packages.ts';
 import { listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { channelForm, composeIndexes, parseIndexes } from '../publish/build.ts';
+import { channelForm, composeIndex, parseIndexes } from '../publish/build.ts';
+import { loadState } from '../publish/channel-state.ts';
 import { parseVisible } from '../publish/visible.ts';
 import { readPublicKey } from '../signing/keys.ts';
 import { verifyClearsigned, verifyDetached } from '../signing/verify.ts';
@@ -87,9 +87,9 @@ async function* checkFile(store: Store, key: string, expected: FileDigest): Asyn
 }
 
 async function* checkHead(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): AsyncGenerator<Fault> {
-  const members = await listMembers(deps.db, channel.id, head.number);
   const plans = formatOf(channel.format).channels.indexes(channelForm(channel, ''));
-  const derived = await composeIndexes(deps.db, plans, members);
+  const state = await loadState(deps.db, channel, head.number, plans);
+  const derived = await Promise.all(state.indexes.map(composeIndex));
   const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index]));
   for (const index of derived) {
     const said = published.get(index.id);

@@ -18,6 +18,9 @@ import type { ByteRange, Store, StoredFile, StoredKey } from './store.ts';
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
 const readChunkBytes = 512 * 1024;
 
+/** The kernel takes up to 1024 pieces in one call (IOV_MAX). */
+const chunksPerWrite = 1024;
+
 /** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
 export type Fatal = (error: unknown) => never;
 
@@ -38,10 +41,11 @@ export class DirectoryStore implements Store {
     this.#fatal = fatal;
   }
 
-  async putImmutable(key: string, bytes: Uint8Array): Promise<void> {
+  async putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void> {
     const path = this.#path(key);
-    if (await hasSize(path, bytes.byteLength)) await this.#syncFolder(dirname(path));
-    else await this.#write(path, bytes);
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+    if (await hasSize(path, sizeBytes)) await this.#syncFolder(dirname(path));
+    else await this.#write(path, chunks);
   }
 
   async putImmutableFile(key: string, source: string): Promise<void> {
@@ -66,7 +70,7 @@ export class DirectoryStore implements Store {
   }
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
-    await this.#write(this.#path(key), bytes, lastModifiedMs);
+    await this.#write(this.#path(key), [bytes], lastModifiedMs);
   }
 
   async putAlias(key: string, target: string): Promise<void> {
@@ -145,11 +149,12 @@ export class DirectoryStore implements Store {
     return join(folder, ulid());
   }
 
-  async #write(path: string, bytes: Uint8Array, lastModifiedMs?: number): Promise<void> {
+  async #write(path: string, chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<void> {
     const temporary = await this.#temporary();
     const file = await open(temporary, 'wx', 0o644);
     try {
-      await file.writeFile(bytes);
+      for (let start = 0; start < chunks.length; start += chunksPerWrite)
+        await file.writev(chunks.slice(start, start + chunksPerWrite));
       if (lastModifiedMs !== undefined) await file.utimes(lastModifiedMs / 1000, lastModifiedMs / 1000);
       await this.#sync(file);
     } catch (error) {

@@ -20,8 +20,8 @@ export type StoredFile = {
 export type StoredKey = { readonly key: string; readonly sizeBytes: number; readonly lastModifiedMs: number };
 
 export interface Store {
-  /** Keeps bytes that never change under this key. Durable when it resolves; the same key again is no error. */
-  putImmutable(key: string, bytes: Uint8Array): Promise<void>;
+  /** Keeps a file, given in pieces, that never changes under this key. Durable when it resolves; the same key again is no error. */
+  putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void>;
   /** The same for a local file, which is gone from `path` afterwards. What stood under the key is replaced. */
   putImmutableFile(key: string, path: string): Promise<void>;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */

@@ -112,7 +112,10 @@ type Named = { readonly key: string; readonly chunks: Chunks };
 /** A file under its digest beside the pointer that shows it. */
 function byHash(root: string, path: string, text: string): Named {
   const bytes = Buffer.from(text);
-  return { key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`, chunks: [bytes] };
+  return {
+    key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`,
+    chunks: [bytes],
+  };
 }
 
 function placeGeneration(

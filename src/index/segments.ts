@@ -1,0 +1,166 @@
+/**
+ * An index as a sorted list of entries, cut into segments where the entries themselves say (content-defined
+ * cuts). Which cuts there are depends on the set of entries alone, so any history of changes leads to the same
+ * bytes; and a change touches the segments it falls into, never the others.
+ */
+import { crc32, deflateRaw, constants } from 'node:zlib';
+
+export type IndexEntry = {
+  /** Its place: entries stand in the order of their keys, compared as plain strings. No two have one key. */
+  readonly key: string;
+  /** The SHA-256, in hex, that decides whether a cut follows: uniformly distributed whatever the names are. */
+  readonly sha256: string;
+  readonly body: Uint8Array;
+};
+
+/** A run of entries, with what is expensive to make of it. The bytes are shared memory: threads read them too. */
+export type Segment = {
+  readonly keys: readonly string[];
+  /** Where each entry ends in `raw`. */
+  readonly ends: readonly number[];
+  /** Whether a cut follows its last entry; only the last segment of an index may go without. */
+  readonly closed: boolean;
+  readonly raw: Uint8Array;
+  readonly crc: number;
+  /** Raw deflate (RFC 1951) that ends on a byte with a full flush: nothing in it points before it. */
+  readonly deflated: Uint8Array;
+};
+
+/** About this many bytes of text between two cuts. Smaller ones compress worse, larger ones cost more a change. */
+const targetBytes = 64 * 1024;
+const compressionLevel = 6;
+
+/** How many entries of a kind with this average size make a segment. */
+export function entriesPerSegment(averageBytes: number): number {
+  return Math.max(1, Math.round(targetBytes / averageBytes));
+}
+
+/** Whether a cut follows the entry with this digest: one in `perSegment` does. */
+function cuts(sha256: string, perSegment: number): boolean {
+  return Number.parseInt(sha256.slice(0, 8), 16) < 2 ** 32 / perSegment;
+}
+
+type Part = { readonly key: string; readonly body: Uint8Array; readonly cut: boolean };
+
+/** Makes the segments of a whole set. `entries` are sorted by key. */
+export async function cutSegments(entries: readonly IndexEntry[], perSegment: number): Promise<Segment[]> {
+  return await build(newParts(entries, perSegment));
+}
+
+async function build(parts: readonly Part[]): Promise<Segment[]> {
+  const runs: Part[][] = [];
+  let run: Part[] = [];
+  for (const part of parts) {
+    run.push(part);
+    if (part.cut) {
+      runs.push(run);
+      run = [];
+    }
+  }
+  if (run.length > 0) runs.push(run);
+  return await Promise.all(runs.map(makeSegment));
+}
+
+async function makeSegment(parts: readonly Part[]): Promise<Segment> {
+  const raw = shared(parts.reduce((sum, part) => sum + part.body.byteLength, 0));
+  const ends: number[] = [];
+  let offset = 0;
+  for (const { body } of parts) {
+    raw.set(body, offset);
+    offset += body.byteLength;
+    ends.push(offset);
+  }
+  const deflated = await deflateRun(raw);
+  const closed = parts.at(-1)?.cut ?? false;
+  return { keys: parts.map((part) => part.key), ends, closed, raw, crc: crc32(raw), deflated };
+}
+
+function shared(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
+}
+
+/** Deflates a text so that it can stand between others in one gzip member. */
+export async function deflateRun(raw: Uint8Array): Promise<Uint8Array> {
+  const packed = await new Promise<Buffer>((resolve, reject) => {
+    deflateRaw(raw, { level: compressionLevel, finishFlush: constants.Z_FULL_FLUSH }, (error, result) => {
+      if (error) reject(error);
+      else resolve(result);
+    });
+  });
+  const bytes = shared(packed.byteLength);
+  bytes.set(packed);
+  return bytes;
+}
+
+export type SegmentChanges = {
+  /** Sorted by key, none of them in the index yet. */
+  readonly add: readonly IndexEntry[];
+  /** Keys that are all in the index, sorted. */
+  readonly remove: readonly string[];
+};
+
+/**
+ * The segments after the changes: those that are not touched are the same objects. A segment that loses its
+ * last entry, where the cut was, is joined with the next one.
+ */
+export async function changeSegments(
+  segments: readonly Segment[],
+  changes: SegmentChanges,
+  perSegment: number,
+): Promise<Segment[]> {
+  const result: Promise<Segment[]>[] = [];
+  const remove = new Set(changes.remove);
+  let added = 0;
+  let removed = 0;
+  let untouched: Segment[] = [];
+  let pending: Part[] = [];
+  const flush = (): void => {
+    if (pending.length > 0) result.push(build(pending));
+    pending = [];
+  };
+  for (const [index, segment] of segments.entries()) {
+    const limit = index === segments.length - 1 ? undefined : segment.keys.at(-1);
+    const firstAdded = added;
+    const firstRemoved = removed;
+    while (isWithin(changes.add[added]?.key, limit)) added++;
+    while (isWithin(changes.remove[removed], limit)) removed++;
+    if (firstAdded === added && firstRemoved === removed && pending.length === 0) {
+      untouched.push(segment);
+      continue;
+    }
+    if (untouched.length > 0) result.push(Promise.resolve(untouched));
+    untouched = [];
+    pending.push(
+      ...merge(keptParts(segment, remove), newParts(changes.add.slice(firstAdded, added), perSegment)),
+    );
+    // What ends with a cut is complete; else it goes on into the next segment.
+    if (pending.at(-1)?.cut === true) flush();
+  }
+  if (segments.length === 0) pending = newParts(changes.add, perSegment);
+  flush();
+  return [...(await Promise.all(result)).flat(), ...untouched];
+}
+
+/** Whether a key belongs into a segment that ends with `limit`, or into the last one, which has no limit. */
+function isWithin(key: string | undefined, limit: string | undefined): boolean {
+  return key !== undefined && (limit === undefined || key <= limit);
+}
+
+function newParts(entries: readonly IndexEntry[], perSegment: number): Part[] {
+  return entries.map(({ key, sha256, body }) => ({ key, body, cut: cuts(sha256, perSegment) }));
+}
+
+function keptParts(segment: Segment, remove: ReadonlySet<string>): Part[] {
+  const { keys, ends, raw, closed } = segment;
+  return keys
+    .map((key, i) => ({
+      key,
+      body: raw.subarray(i === 0 ? 0 : ends[i - 1], ends[i]),
+      cut: closed && i === keys.length - 1,
+    }))
+    .filter((part) => !remove.has(part.key));
+}
+
+function merge(a: readonly Part[], b: readonly Part[]): Part[] {
+  return [...a, ...b].sort((left, right) => (left.key < right.key ? -1 : 1));
+}
