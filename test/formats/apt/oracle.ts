@@ -155,9 +155,10 @@ export function compareStanzas(dir: string, folder: string, accepted: readonly A
       sha256: createHash('sha256').update(bytes).digest('hex'),
       md5: createHash('md5').update(bytes).digest('hex'),
     });
-    // Which digests there are is our choice; all else must be the same fields, in the same order.
+    // Which digests there are is our choice, and that no control file brings a digest of its description; all
+    // else must be the same fields, in the same order.
     const oracle = (theirs.get(file) ?? [])
-      .filter(({ name }) => name !== 'SHA1' && name !== 'SHA512')
+      .filter(({ name }) => !/^(SHA1|SHA512|Description-md5)$/.test(name))
       .map(({ name, value }) => ({ name, value: name === 'Filename' ? value.replace(/^\.\//, '') : value }));
     return show(ours) === show(oracle)
       ? []
