@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 export const clients = {
   'apt-ftparchive': 'apt-utils',
   'apt-get': 'apt',
+  bzip2: 'bzip2',
   createrepo_c: 'createrepo-c',
   curl: 'curl',
   dnf: 'dnf',
