@@ -10,6 +10,7 @@ import { entryOf, numbersOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import type { MainTag } from './tags.ts';
 import { textsOf } from './text.ts';
+import { escapedLength } from './xml.ts';
 
 /** In the order in which primary has them. */
 export const dependencyKinds = [
@@ -46,8 +47,13 @@ export type Dependencies = {
   readonly leftOut: readonly string[];
 };
 
-/** The largest packages known, kernels with a provide for each symbol, have about 40,000. */
-export const dependencyLimits = { dependencies: 200_000, richDepth: 64 } as const;
+/** The largest packages known, kernels with a provide for each symbol, have about 40,000 and 3 MB of them. */
+export const dependencyLimits = {
+  dependencies: 200_000,
+  /** Of all of them as they stand in primary. */
+  bytes: 16 * 1024 * 1024,
+  richDepth: 64,
+} as const;
 
 /** The bits of a dependency's flags that matter here (`include/rpm/rpmds.h`). */
 const sense = {
@@ -126,16 +132,14 @@ export function readDependencies(
   const relations: Relation[] = [];
   const leftOut: string[] = [];
   const keep = requirementFilter(paths);
-  let total = 0;
+  const total = { dependencies: 0, bytes: 0 };
   for (const row of rows) {
     let newestLibc: Dependency | undefined;
     const raws = readRow(header, row.tags);
     if (row.kind === 'provides' && self !== undefined) provideSelf(raws, self);
-    total += raws.length;
-    if (total > dependencyLimits.dependencies) {
-      const detail = `The package has ${total} dependencies; the limit is ${dependencyLimits.dependencies}.`;
-      throw new AppError('rpm_limit', detail, placeOf(header, row.tags[0]));
-    }
+    total.dependencies += raws.length;
+    for (const { name, evr } of raws) total.bytes += escapedLength(name) + escapedLength(evr);
+    checkTotal(header, row, total);
     for (const raw of raws) {
       const { flagged } = row;
       const kind = flagged !== undefined && (raw.flags & flagged.flag) !== 0 ? flagged.kind : row.kind;
@@ -158,6 +162,15 @@ export function readDependencies(
     if (newestLibc !== undefined) byKind.requires.push(newestLibc);
   }
   return { byKind, relations, leftOut };
+}
+
+function checkTotal(header: Header<'main'>, row: Row, total: { dependencies: number; bytes: number }): void {
+  for (const what of ['dependencies', 'bytes'] as const) {
+    if (total[what] <= dependencyLimits[what]) continue;
+    const words = what === 'bytes' ? 'bytes of dependencies' : what;
+    const detail = `The package has ${total[what]} ${words}; the limit is ${dependencyLimits[what]}.`;
+    throw new AppError('rpm_limit', detail, placeOf(header, row.tags[0]));
+  }
 }
 
 function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {

@@ -52,7 +52,7 @@ const sha256Number = 8;
 const mismatch = (detail: string, place: Expected['place']): AppError =>
   new AppError('rpm_digest_mismatch', detail, place);
 
-/** All digests that the two headers hold. Throws when header or payload is under none. */
+/** All digests that the two headers hold. Throws when there are too few of them. */
 export function expectedDigests(signature: Header<'signature'>, main: Header<'main'>): Expected[] {
   const found: Expected[] = [];
   for (const [tag, range, algorithm] of inSignature) {
@@ -76,16 +76,25 @@ export function expectedDigests(signature: Header<'signature'>, main: Header<'ma
       placeOf(main, 'PAYLOADSHA256ALGO'),
     );
   }
-  for (const part of ['header', 'payload'] as const) {
-    if (found.some(({ range }) => range === part || range === 'header and payload')) continue;
-    const detail = `The package holds no digest of its ${part}, so rpm would not install it.`;
-    throw mismatch(detail, {
-      part: partOf('signature'),
-      tag: part === 'header' ? 'SHA256' : 'MD5',
-      offset: 0,
-    });
-  }
+  checkCoverage(signature, main);
   return found;
+}
+
+/**
+ * Header and payload must each be under a digest that every rpm knows: SHA-512 and SHA-3 came with rpm 6. The
+ * digest of the unpacked payload is an alternative only, which rpm before 6 compares with the packed one.
+ */
+function checkCoverage(signature: Header<'signature'>, main: Header<'main'>): void {
+  const both = entryOf(signature, 'MD5') !== undefined;
+  const packed = entryOf(main, 'PAYLOADSHA256') !== undefined;
+  const header = (['SHA1', 'SHA256'] as const).some((tag) => entryOf(signature, tag) !== undefined);
+  if (!both && !header) {
+    const place = { part: partOf('signature'), tag: 'SHA256', offset: 0 };
+    throw mismatch('The package holds no digest of its header that every rpm knows.', place);
+  }
+  if ((both && entryOf(main, 'PAYLOADSHA256ALT') === undefined) || packed) return;
+  const place = { part: partOf('main'), tag: 'PAYLOADSHA256', offset: 0 };
+  throw mismatch('The package holds no digest of its payload that every rpm knows.', place);
 }
 
 function checked(expected: Expected): Expected {

@@ -1,10 +1,12 @@
 /** The file list of a main header, checked so that rpm and our indexes can mean one list only. */
 import { AppError } from '../../errors.ts';
 import type { FileType, PackageFile } from '../package.ts';
+import { checkColumn } from './columns.ts';
 import { byteStringsOf, decodeText } from './text.ts';
 import { dataOf, entryOf, numbersOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import type { MainTag } from './tags.ts';
+import { escapedLength } from './xml.ts';
 
 type MainHeader = Header<'main'>;
 
@@ -12,7 +14,12 @@ type MainHeader = Header<'main'>;
  * The largest packages known have about 300,000 files and 30 MB of paths. A directory name can be shared by all
  * base names, so 160 kB of header could otherwise grow to gigabytes of paths.
  */
-export const fileListLimits = { files: 400_000, pathBytes: 4096, allPathBytes: 32 * 1024 * 1024 } as const;
+export const fileListLimits = {
+  files: 400_000,
+  pathBytes: 4096,
+  /** Of all paths as they stand in filelists. */
+  allPathBytes: 32 * 1024 * 1024,
+} as const;
 
 /** The columns of the file list, one item for each file. Strings in bytes have one code unit for each byte. */
 export type FileList = {
@@ -81,9 +88,13 @@ export function readFileList(header: MainHeader, source: boolean): FileList {
   const { bytePaths, paths } =
     nameTag === 'BASENAMES' ? joinedPaths(header, source) : wholePaths(header, source);
   const sizeTag = entryOf(header, 'LONGFILESIZES') === undefined ? 'FILESIZES' : 'LONGFILESIZES';
+  if (sizeTag === 'LONGFILESIZES' && entryOf(header, 'FILESIZES') !== undefined) {
+    throw invalid(header, 'FILESIZES', 'Both FILESIZES and LONGFILESIZES say how large the files are.');
+  }
   const modes = numberColumn(header, 'FILEMODES', count);
   const flags = numberColumn(header, 'FILEFLAGS', count);
-  for (const tag of ['FILEUSERNAME', 'FILEGROUPNAME'] as const) column(header, tag, count);
+  for (const tag of ['FILEUSERNAME', 'FILEGROUPNAME'] as const) checkColumn(header, tag, count);
+  for (const tag of otherColumns) if (entryOf(header, tag) !== undefined) checkColumn(header, tag, count);
   modes.forEach((mode, i) => {
     const kind = mode & fileKind.mask;
     const known = kind === 0x4000 || kind === 0x8000 || kind === 0xa000 || otherKinds[kind] !== undefined;
@@ -113,21 +124,27 @@ const shown = (paths: readonly string[], i: number): string => JSON.stringify(pa
 const limit = (header: MainHeader, tag: MainTag, detail: string): AppError =>
   new AppError('rpm_limit', detail, placeOf(header, tag));
 
-/** A column must have as many items as there are files: rpm itself reads past the end, or drops the list. */
-function column(header: MainHeader, tag: MainTag, count: number): void {
-  const items = entryOf(header, tag)?.count ?? 0;
-  if (items !== count) {
-    throw invalid(header, tag, `There are ${count} files, but ${items} values of ${tag}.`);
-  }
-}
+/** What else rpm reads for each file, where it is there. */
+const otherColumns: readonly MainTag[] = [
+  'FILERDEVS',
+  'FILEMTIMES',
+  'FILEVERIFYFLAGS',
+  'FILEDEVICES',
+  'FILEINODES',
+  'FILELANGS',
+  'FILECOLORS',
+  'FILECLASS',
+  'FILECAPS',
+  'FILEMIMEINDEX',
+];
 
 function numberColumn(header: MainHeader, tag: MainTag, count: number): readonly number[] {
-  column(header, tag, count);
+  checkColumn(header, tag, count);
   return numbersOf(header, tag) ?? [];
 }
 
 function stringColumn(header: MainHeader, tag: MainTag, count: number): readonly string[] {
-  column(header, tag, count);
+  checkColumn(header, tag, count);
   return byteStringsOf(header, tag) ?? [];
 }
 
@@ -190,7 +207,7 @@ function checkedPaths(header: MainHeader, tag: MainTag, bytePaths: string[]): Pa
   let total = 0;
   const seen = new Set<string>();
   const paths = bytePaths.map((path) => {
-    total += path.length;
+    total += escapedLength(path);
     if (path.length > fileListLimits.pathBytes || total > fileListLimits.allPathBytes) {
       const { pathBytes, allPathBytes } = fileListLimits;
       throw limit(
@@ -213,8 +230,6 @@ function hardLinks(header: MainHeader, modes: readonly number[], flags: readonly
   const inodes = numbersOf(header, 'FILEINODES');
   const devices = numbersOf(header, 'FILEDEVICES');
   if (inodes === undefined || devices === undefined) return own;
-  column(header, 'FILEINODES', modes.length);
-  column(header, 'FILEDEVICES', modes.length);
   const last = new Map<string, number>();
   const keys = own.map((i) => {
     const plain =

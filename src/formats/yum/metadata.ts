@@ -152,13 +152,6 @@ function sourceOf(sourceRpm: string): PackageFacts['source'] {
 
 /** The newest entries, newest first, as the header has them. */
 function readChangelog(header: MainHeader): ChangelogEntry[] {
-  const tags = ['CHANGELOGTIME', 'CHANGELOGNAME', 'CHANGELOGTEXT'] as const;
-  const counts = tags.map((tag) => entryOf(header, tag)?.count ?? 0);
-  const [count = 0] = counts;
-  if (counts.some((other) => other !== count)) {
-    const detail = `The change log has ${counts.join(', ')} times, names and texts.`;
-    throw new AppError('rpm_tag_invalid', detail, placeOf(header, 'CHANGELOGTIME'));
-  }
   const times = numbersOf(header, 'CHANGELOGTIME') ?? [];
   const names = firstTextsOf(header, 'CHANGELOGNAME', changelogEntries) ?? [];
   const texts = firstTextsOf(header, 'CHANGELOGTEXT', changelogEntries) ?? [];

@@ -4,6 +4,7 @@ import { decompress } from '../../archive/decompress.ts';
 import { contentBudget } from '../../archive/limits.ts';
 import { ByteReader } from '../../archive/reader.ts';
 import type { PackageFacts } from '../package.ts';
+import { checkTables } from './columns.ts';
 import { checkSizes, Digests, expectedDigests } from './digests.ts';
 import { readFileList } from './files.ts';
 import { findingsOf } from './findings.ts';
@@ -68,6 +69,7 @@ export async function parseRpm(source: AsyncIterable<Uint8Array>): Promise<RpmPa
     digests.header(header.bytes);
     digests.check('header');
     checkTags(frame);
+    checkTables(header);
     const signatures = readProducerSignatures(signatureHeader);
     const files = readFileList(header, frame.source);
     const archiveSize = declaredArchiveSize(frame);
@@ -78,9 +80,7 @@ export async function parseRpm(source: AsyncIterable<Uint8Array>): Promise<RpmPa
     );
     checkSizes(signatureHeader, header, measured);
     const metadata = { ...described.metadata, archiveSizeBytes: archiveSize ?? measured.unpacked };
-    const payloadDigest = (['PAYLOADSHA256', 'PAYLOADSHA256ALT'] as const).some((tag) =>
-      entryOf(header, tag),
-    );
+    const payloadDigest = entryOf(header, 'PAYLOADSHA256') !== undefined;
     const read = {
       ...frame,
       metadata,

@@ -11,6 +11,9 @@ import type { MainTag } from './tags.ts';
 
 type MainHeader = Header<'main'>;
 
+/** One text. The longest description known has 20 kB, the longest entry of a change log 100 kB. */
+export const textLimitBytes = 256 * 1024;
+
 /** Control characters of ASCII other than tab, line feed and carriage return: XML 1.0, production 2, `Char`. */
 const forbiddenControl = /[\0-\x08\x0b\x0c\x0e-\x1f]/;
 
@@ -65,6 +68,10 @@ function eachString(data: Buffer, visit: (start: number, end: number) => boolean
  * `at` is where it starts in the data of the tag.
  */
 export function decodeText(header: MainHeader, tag: MainTag, bytes: Buffer, at: number): string {
+  if (bytes.length > textLimitBytes) {
+    const detail = `${tag} holds a text of ${bytes.length} bytes; the limit is ${textLimitBytes}.`;
+    throw new AppError('rpm_limit', detail, placeOf(header, tag, at));
+  }
   const text = isAscii(bytes) ? bytes.toString('latin1') : decodeWide(header, tag, bytes, at);
   const control = forbiddenControl.exec(text);
   if (control !== null) {

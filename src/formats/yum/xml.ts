@@ -8,6 +8,10 @@ const inAttribute: Readonly<Record<string, string>> = {
   '\n': '&#10;',
 };
 
+/** How many characters a text takes in a document: markup characters take up to six. */
+export const escapedLength = (text: string): number =>
+  text.length + 5 * (text.match(/[&<>"\t\n\r]/g)?.length ?? 0);
+
 /** The text has passed `decodeText`: every character of it may stand in XML. */
 export const escapeText = (text: string): string => text.replace(/[&<>\r]/g, (c) => inText[c] ?? c);
 

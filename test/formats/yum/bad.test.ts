@@ -50,7 +50,7 @@ const answers: readonly (readonly [RegExp, ErrorCode | null])[] = [
   [/^rpm-trunc-/, 'archive_truncated'],
   [/^rpm-val-arch-unknown/, null],
   [/^rpm-val-arch-/, 'rpm_identity_invalid'],
-  [/^rpm-val-(buildtime-|changelog-|description-5MB|i18n-|license-|os-|payload|sourcerpm-|summary-)/, null],
+  [/^rpm-val-(buildtime-|changelog-|description-5MB|i18n-|license-|payload|sourcerpm-|summary-)/, null],
   [/^rpm-val-dep-(flags-unknown|name-xml|version-no-flag)\./, null],
   [/^rpm-val-dep-/, 'rpm_tag_invalid'],
   [/^rpm-val-description-nul/, 'rpm_text_invalid'],
@@ -59,6 +59,7 @@ const answers: readonly (readonly [RegExp, ErrorCode | null])[] = [
   [/^rpm-val-name-(control-chars|noncharacter|surrogate-utf8)/, 'rpm_text_invalid'],
   [/^rpm-val-name-proto/, null],
   [/^rpm-val-size-/, null],
+  [/^rpm-val-os-missing/, 'rpm_tag_invalid'],
   [/^rpm-val-(name|release|version)-/, 'rpm_identity_invalid'],
 ];
 

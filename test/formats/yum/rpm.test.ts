@@ -251,6 +251,10 @@ void t.test('digests that the package holds are computed again', async (t) => {
     { code: 'rpm_digest_mismatch' },
     'no header digest',
   );
+  const alone = buildRpm({ ...hello, tags: { PAYLOADSHA256: null } });
+  await t.rejects(parse(alone), { code: 'rpm_digest_mismatch' }, 'the alternative alone');
+  const six = buildRpm({ ...hello, format: 6, tags: { PAYLOADSHA256: null } });
+  await t.rejects(parse(six), { code: 'rpm_digest_mismatch' }, 'digests of rpm 6 alone');
   const noPayload = { PAYLOADSHA256: null, PAYLOADSHA256ALT: null };
   const bare = buildRpm({ ...hello, tags: noPayload, signatureTags: { MD5: null } });
   await t.rejects(parse(bare), { code: 'rpm_digest_mismatch' }, 'no payload digest');
@@ -265,7 +269,7 @@ void t.test('tags where they may not be are refused', async (t) => {
   await refuse({ tags: { NAME: ['a', 'b'] } }, 'NAME', 'rpm_header_malformed');
   await refuse({ tags: { DIRNAMES: '/etc/' } }, 'DIRNAMES', 'rpm_header_malformed');
   await refuse({ tags: { LONGSIZE: 2 ** 60 } }, 'LONGSIZE', 'rpm_tag_invalid');
-  await refuse({ tags: { CHANGELOGTIME: [1, 2] } }, 'CHANGELOGTIME', 'rpm_tag_invalid');
+  await refuse({ tags: { CHANGELOGTIME: [1, 2] } }, 'CHANGELOGNAME', 'rpm_tag_invalid');
   await refuse({ tags: { RPMFORMAT: 7 } }, 'RPMFORMAT', 'rpm_unsupported');
   await refuse({ tags: { FILEDIGESTALGO: 99 } }, 'FILEDIGESTALGO', 'rpm_unsupported');
   await refuse({ tags: { PAYLOADFORMAT: 'drpm' } }, 'PAYLOADFORMAT', 'rpm_unsupported');
@@ -273,6 +277,20 @@ void t.test('tags where they may not be are refused', async (t) => {
   await refuse({ signatureTags: { OPENPGP: ['!'] } }, 'OPENPGP', 'rpm_tag_invalid');
   await refuse({ tags: { SUMMARY: 'bell\u0007' } }, 'SUMMARY', 'rpm_text_invalid');
   await refuse({ arch: 'src' }, 'ARCH', 'rpm_identity_invalid');
+  await refuse({ tags: { OS: null } }, 'OS', 'rpm_tag_invalid');
+  await refuse({ tags: { ORIGBASENAMES: ['other'] } }, 'ORIGBASENAMES', 'rpm_tag_invalid');
+  await refuse({ tags: { FILESTATES: Buffer.from([1]) } }, 'FILESTATES', 'rpm_header_malformed');
+  await refuse({ tags: { INSTALLTIME: 1 } }, 'INSTALLTIME', 'rpm_tag_invalid');
+  await refuse({ tags: { FILETRIGGERNAME: ['/usr'] } }, 'FILETRIGGERVERSION', 'rpm_tag_invalid');
+  const trigger = { TRIGGERNAME: ['a'], TRIGGERVERSION: [''], TRIGGERFLAGS: [65_536], TRIGGERINDEX: [0] };
+  await refuse({ tags: trigger }, 'TRIGGERINDEX', 'rpm_tag_invalid');
+  const scripts = { TRIGGERSCRIPTS: ['true'], TRIGGERSCRIPTPROG: ['/bin/sh'] };
+  t.ok(await parse(buildRpm({ ...hello, tags: { ...trigger, ...scripts } })));
+  await refuse(
+    { tags: { ...trigger, ...scripts, TRIGGERSCRIPTFLAGS: [0, 0] } },
+    'TRIGGERSCRIPTS',
+    'rpm_tag_invalid',
+  );
 });
 
 void t.test('file lists that clients could read in two ways are refused', async (t) => {
@@ -303,6 +321,9 @@ void t.test('file lists that clients could read in two ways are refused', async 
   ] as const) {
     await refuse({ [tag]: null });
   }
+  await refuse({ FILECAPS: ['', ''] });
+  await refuse({ FILECOLORS: [0, 0] });
+  await refuse({ LONGFILESIZES: [0] });
   await refuse({ FILEMODES: [0o644] });
   await refuse({ FILEMODES: [0xf000] });
   await refuse({ DIRNAMES: [`/${'d'.repeat(4095)}/`] }, 'rpm_limit');
@@ -327,6 +348,23 @@ void t.test('a directory for every file cannot make gigabytes of a small package
   });
   t.ok(bytes.length < 600_000);
   await t.rejects(parse(bytes), { code: 'rpm_limit', status: 413 });
+});
+
+void t.test('text that would grow to a large document is refused', async (t) => {
+  const refuse = (tags: NonNullable<RpmSpec['tags']>): Promise<void> =>
+    t
+      .rejects(parse(buildRpm({ name: 'large', tags })), { code: 'rpm_limit', status: 413 })
+      .then(() => undefined);
+  await refuse({ DESCRIPTION: [' '.repeat(300_000)] });
+  await refuse({ CHANGELOGTIME: [1], CHANGELOGNAME: ['a'], CHANGELOGTEXT: ['&'.repeat(300_000)] });
+  const names = Array.from({ length: 20_000 }, () => '"'.repeat(150));
+  await refuse({
+    CONFLICTNAME: names,
+    CONFLICTFLAGS: names.map(() => 0),
+    CONFLICTVERSION: names.map(() => ''),
+  });
+  const many = Array.from({ length: 200_001 }, () => 'a');
+  await refuse({ CONFLICTNAME: many, CONFLICTFLAGS: many.map(() => 0), CONFLICTVERSION: many.map(() => '') });
 });
 
 void t.test('a payload that unpacks to much more than it is, is refused in time', async (t) => {
