@@ -7,6 +7,14 @@ export function isImmutable(key: string): boolean {
   return immutable.test(key);
 }
 
+/**
+ * Named by its digest alone: nothing to ask for by time. apt does, with the time of the list that it had before
+ * (`pkgAcqIndex::Custom600Headers`), and two lists can be of one second.
+ */
+export function isByDigest(key: string): boolean {
+  return key.includes('/by-hash/');
+}
+
 const types: readonly (readonly [RegExp, string])[] = [
   [/\.u?deb$/, 'application/vnd.debian.binary-package'],
   [/\.rpm$/, 'application/x-rpm'],

@@ -2,7 +2,7 @@
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
-import { isImmutable, mediaType } from '../formats/tree.ts';
+import { isByDigest, isImmutable, mediaType } from '../formats/tree.ts';
 import type { ByteRange, StoredFile } from '../store/store.ts';
 
 const day = 86_400;
@@ -12,25 +12,32 @@ function entityTag(file: StoredFile): string {
   return `"${file.sizeBytes.toString(16)}-${file.lastModifiedMs.toString(16)}"`;
 }
 
-/**
- * Sends a file. `decompress` serves what the file holds instead of the gzip that it is: the plain form of an
- * index, which is named in Release and not kept.
- */
+export type FileToSend = {
+  readonly key: string;
+  readonly file: StoredFile;
+  readonly clock: Clock;
+  /** Send what the file holds instead of the gzip that it is: the plain form of an index, which is not kept. */
+  readonly decompress: boolean;
+};
+
+/** Sends a file, or what a conditional request leaves of it. */
 export async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  { key, file, clock, decompress }: { key: string; file: StoredFile; clock: Clock; decompress: boolean },
+  { key, file, clock, decompress }: FileToSend,
 ): Promise<FastifyReply> {
   const immutable = isImmutable(key);
   const etag = decompress ? entityTag(file).replace(/"$/, '-plain"') : entityTag(file);
   const lastModified = Math.floor(file.lastModifiedMs / 1000) * 1000;
   reply.header('etag', etag);
-  // A pointer whose time was moved ahead of the clock shows none: the next question is then answered in full.
-  if (lastModified <= clock.now()) reply.header('last-modified', new Date(lastModified).toUTCString());
+  // A pointer whose time was moved ahead of the clock shows that of the clock (RFC 9110, 8.8.2.1): no pointer
+  // will ever have that time again, so the next question is answered in full. Without any, apt puts its own.
+  reply.header('last-modified', new Date(Math.min(lastModified, clock.now())).toUTCString());
   reply.header('cache-control', immutable ? `public, max-age=${365 * day}, immutable` : 'no-cache');
-  reply.header('accept-ranges', immutable && !decompress ? 'bytes' : 'none');
+  // Elsewhere no `none`: apt would take it for the whole server and start every download from the beginning.
+  if (immutable && !decompress) reply.header('accept-ranges', 'bytes');
   reply.header('x-content-type-options', 'nosniff');
-  if (isUnchanged(request, etag, lastModified)) {
+  if (isUnchanged(request, { etag, lastModified: isByDigest(key) ? null : lastModified })) {
     await file.close();
     return reply.code(304).send();
   }
@@ -69,8 +76,12 @@ async function sendDecompressed(
 /**
  * RFC 9110 section 13: If-None-Match decides alone when it is there. By time, only the very second counts as
  * unchanged: a pointer's times only rise, and a client that names another second has another content.
+ * `lastModified` is null for what does not change with time.
  */
-function isUnchanged(request: FastifyRequest, etag: string, lastModified: number): boolean {
+function isUnchanged(
+  request: FastifyRequest,
+  { etag, lastModified }: { etag: string; lastModified: number | null },
+): boolean {
   const match = request.headers['if-none-match'];
   if (match !== undefined)
     return match === '*' || match.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
