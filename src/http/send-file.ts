@@ -18,13 +18,15 @@ export type FileToSend = {
   readonly clock: Clock;
   /** Send what the file holds instead of the gzip that it is: the plain form of an index, which is not kept. */
   readonly decompress: boolean;
+  /** Whether anybody may have it. */
+  readonly isPublic: boolean;
 };
 
 /** Sends a file, or what a conditional request leaves of it. */
 export async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  { key, file, clock, decompress }: FileToSend,
+  { key, file, clock, decompress, isPublic }: FileToSend,
 ): Promise<FastifyReply> {
   const immutable = isImmutable(key);
   const etag = decompress ? entityTag(file).replace(/"$/, '-plain"') : entityTag(file);
@@ -33,7 +35,7 @@ export async function sendFile(
   // A pointer whose time was moved ahead of the clock shows that of the clock (RFC 9110, 8.8.2.1): no pointer
   // will ever have that time again, so the next question is answered in full. Without any, apt puts its own.
   reply.header('last-modified', new Date(Math.min(lastModified, clock.now())).toUTCString());
-  reply.header('cache-control', immutable ? `public, max-age=${365 * day}, immutable` : 'no-cache');
+  reply.header('cache-control', cacheControl(immutable, isPublic));
   // Elsewhere no `none`: apt would take it for the whole server and start every download from the beginning.
   if (immutable && !decompress) reply.header('accept-ranges', 'bytes');
   reply.header('x-content-type-options', 'nosniff');
@@ -55,6 +57,12 @@ export async function sendFile(
     return reply.send('');
   }
   return reply.send(range ? file.stream(range) : file.stream());
+}
+
+/** What needs a token stays out of the caches that machines share. */
+function cacheControl(immutable: boolean, isPublic: boolean): string {
+  if (!immutable) return isPublic ? 'no-cache' : 'private, no-cache';
+  return `${isPublic ? 'public' : 'private'}, max-age=${365 * day}, immutable`;
 }
 
 async function sendDecompressed(

@@ -44,11 +44,11 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     const key = keyOfPath(request.raw.url ?? '');
     if (key === null) throw notFound(request);
     await authorise(request, key);
+    const form = { key, clock: app.clock, isPublic: app.visibility.get(repositoryOf(key)) === 'public' };
     const file = await app.store.open(key);
-    if (file) return await sendFile(request, reply, { key, file, clock: app.clock, decompress: false });
+    if (file) return await sendFile(request, reply, { ...form, file, decompress: false });
     const compressed = await app.store.open(`${key}.gz`);
-    if (compressed)
-      return await sendFile(request, reply, { key, file: compressed, clock: app.clock, decompress: true });
+    if (compressed) return await sendFile(request, reply, { ...form, file: compressed, decompress: true });
     throw notFound(request);
   };
   for (const folder of ['apt', 'yum', 'keys', 'setup'])
