@@ -141,7 +141,7 @@ function placeGeneration(
       signature,
       ...snapshot.immutable,
     ],
-    frozenAliases: snapshot.aliases,
+    frozenAliases: [...plainNames(root, generation), ...snapshot.aliases],
     aliases: files.map(({ path, key }) => ({ key: `${root}/${path}`, target: key })),
     // InRelease last: until then nothing has changed for a client (apt.md 5.2.15).
     pointers: [
@@ -150,6 +150,22 @@ function placeGeneration(
       { key: `${root}/${releaseNames.inline}`, from: inline.key },
     ],
   };
+}
+
+/**
+ * Release lists the plain form of each index too, and a client may ask for it by hash: under this name it is
+ * found compressed and sent plain.
+ */
+function plainNames(root: string, { indexes }: GenerationForm): { key: string; target: string }[] {
+  const named = (path: string, sha256: string): string => `${root}/${byHashPath(path, sha256)}`;
+  return indexes.flatMap(({ id, raw, forms }) =>
+    forms
+      .filter(({ compression }) => compression === 'gzip')
+      .map(({ sha256 }) => ({
+        key: compressedPath(named(id, raw.sha256), 'gzip'),
+        target: named(id, sha256),
+      })),
+  );
 }
 
 /** The same tree under the generation's number: its own InRelease, links to the rest. */
