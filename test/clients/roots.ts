@@ -1,0 +1,51 @@
+/** Throw-away machines: what the real clients have in common when they run on a root of their own. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { getuid } from 'node:process';
+import { run } from '../run.ts';
+import type { TestServer } from '../server.ts';
+
+/** For tap's `skip` option: dpkg and rpm give files to root, which only root can. */
+export const unlessRoot: string | false =
+  getuid?.() === 0 ? false : 'installing into a root of its own needs root';
+
+/** How a client ended, and everything it said. */
+export type Outcome = { readonly code: number | null; readonly output: string };
+
+/** Runs a client with these variables and no others of the user's. */
+export async function runClient(
+  variables: Readonly<Record<string, string>>,
+  program: string,
+  args: readonly string[],
+): Promise<Outcome> {
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const { code, stdout, stderr } = await run('env', [...assignments, program, ...args]);
+  return { code, output: stdout + stderr };
+}
+
+/** A file of the server as a machine gets it: anything but 200 is an error. */
+export async function download(server: TestServer, path: string): Promise<Buffer> {
+  const response = await fetch(`${server.url}${path}`);
+  if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+/** The path of a served file in the data directory, for those who would tamper with it there. */
+export const onDisk = (server: TestServer, path: string): string => join(server.dataDir, 'tree', path);
+
+/** Replaces the first `from` in a file by `to`, which has the same length, as a fault or an attacker would. */
+export function tamper(path: string, from: string, to: string): void {
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf(from, 'latin1');
+  if (at === -1 || from.length !== to.length) throw new Error(`${path} has no ${from} to become ${to}`);
+  bytes.write(to, at, 'latin1');
+  writeFileSync(path, bytes);
+}
+
+/** Flips the lowest bit of a file's byte; counted from the end when negative. */
+export function flipBit(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  const at = offset < 0 ? bytes.length + offset : offset;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(path, bytes);
+}
