@@ -24,8 +24,8 @@ export const fileListLimits = {
 /** The columns of the file list, one item for each file. Strings in bytes have one code unit for each byte. */
 export type FileList = {
   readonly count: number;
-  /** The paths in bytes, as the payload names them but for its prefix. */
-  readonly bytePaths: readonly string[];
+  /** The files by their paths in bytes. */
+  readonly indexOf: ReadonlyMap<string, number>;
   readonly paths: readonly string[];
   readonly modes: readonly number[];
   readonly flags: readonly number[];
@@ -35,7 +35,7 @@ export type FileList = {
   /** Symlink targets in bytes, or empty. */
   readonly byteTargets: readonly string[];
   /** For a file with hard links, the last one of them: it alone has content in the payload. Else itself. */
-  readonly contentAt: readonly number[];
+  readonly contentAt: Uint32Array;
 };
 
 export const fileKind = { mask: 0xf000, directory: 0x4000, regular: 0x8000, symlink: 0xa000 } as const;
@@ -54,14 +54,14 @@ const invalid = (header: MainHeader, tag: MainTag, detail: string): AppError =>
 
 const emptyList: FileList = {
   count: 0,
-  bytePaths: [],
+  indexOf: new Map(),
   paths: [],
   modes: [],
   flags: [],
   sizes: [],
   digests: [],
   byteTargets: [],
-  contentAt: [],
+  contentAt: new Uint32Array(0),
 };
 
 /** Reads the file list; a package without files has neither BASENAMES nor OLDFILENAMES. */
@@ -85,7 +85,7 @@ export function readFileList(header: MainHeader, source: boolean): FileList {
   if (count > fileListLimits.files) {
     throw limit(header, nameTag, `The package has ${count} files; the limit is ${fileListLimits.files}.`);
   }
-  const { bytePaths, paths } =
+  const { indexOf, paths } =
     nameTag === 'BASENAMES' ? joinedPaths(header, source) : wholePaths(header, source);
   const sizeTag = entryOf(header, 'LONGFILESIZES') === undefined ? 'FILESIZES' : 'LONGFILESIZES';
   if (sizeTag === 'LONGFILESIZES' && entryOf(header, 'FILESIZES') !== undefined) {
@@ -108,7 +108,7 @@ export function readFileList(header: MainHeader, source: boolean): FileList {
   });
   return {
     count,
-    bytePaths,
+    indexOf,
     paths,
     modes,
     flags,
@@ -148,7 +148,7 @@ function stringColumn(header: MainHeader, tag: MainTag, count: number): readonly
   return byteStringsOf(header, tag) ?? [];
 }
 
-type Paths = { readonly bytePaths: string[]; readonly paths: string[] };
+type Paths = Pick<FileList, 'indexOf' | 'paths'>;
 
 /** DIRNAMES[DIRINDEXES[i]] + BASENAMES[i], since rpm 4. */
 function joinedPaths(header: MainHeader, source: boolean): Paths {
@@ -205,8 +205,8 @@ function checkBaseName(header: MainHeader, tag: MainTag, base: string, dir: stri
 
 function checkedPaths(header: MainHeader, tag: MainTag, bytePaths: string[]): Paths {
   let total = 0;
-  const seen = new Set<string>();
-  const paths = bytePaths.map((path) => {
+  const indexOf = new Map<string, number>();
+  const paths = bytePaths.map((path, i) => {
     total += escapedLength(path);
     if (path.length > fileListLimits.pathBytes || total > fileListLimits.allPathBytes) {
       const { pathBytes, allPathBytes } = fileListLimits;
@@ -216,31 +216,32 @@ function checkedPaths(header: MainHeader, tag: MainTag, bytePaths: string[]): Pa
         `Paths over ${pathBytes} bytes, or over ${allPathBytes} bytes together, are refused.`,
       );
     }
-    if (seen.has(path)) throw invalid(header, tag, `${JSON.stringify(path)} is listed twice.`);
-    seen.add(path);
+    if (indexOf.has(path)) throw invalid(header, tag, `${JSON.stringify(path)} is listed twice.`);
+    indexOf.set(path, i);
     // Most are ASCII: then bytes and text are one string and take memory once.
     return /^[\x20-\x7e]*$/.test(path) ? path : decodeText(header, tag, Buffer.from(path, 'latin1'), 0);
   });
-  return { bytePaths, paths };
+  return { indexOf, paths };
 }
 
 /** Regular files with one device and inode are one file (`lib/rpmfi.cc`, `rpmfilesBuildNLink`). */
-function hardLinks(header: MainHeader, modes: readonly number[], flags: readonly number[]): number[] {
-  const own = modes.map((_, i) => i);
+function hardLinks(header: MainHeader, modes: readonly number[], flags: readonly number[]): Uint32Array {
+  const contentAt = Uint32Array.from(modes, (_, i) => i);
   const inodes = numbersOf(header, 'FILEINODES');
   const devices = numbersOf(header, 'FILEDEVICES');
-  if (inodes === undefined || devices === undefined) return own;
-  const last = new Map<string, number>();
-  const keys = own.map((i) => {
-    const plain =
-      ((modes[i] ?? 0) & fileKind.mask) === fileKind.regular && ((flags[i] ?? 0) & ghostFlag) === 0;
-    const inode = inodes[i] ?? 0;
-    if (!plain || inode === 0) return null;
-    const key = `${devices[i] ?? 0}:${inode}`;
-    last.set(key, i);
-    return key;
-  });
-  return keys.map((key, i) => (key === null ? i : (last.get(key) ?? i)));
+  if (inodes === undefined || devices === undefined) return contentAt;
+  const lastOf = new Map<number, Map<number, number>>();
+  // From the end, so that the last of them is met first.
+  for (let i = modes.length - 1; i >= 0; i--) {
+    const [mode = 0, flag = 0, inode = 0, device = 0] = [modes[i], flags[i], inodes[i], devices[i]];
+    if ((mode & fileKind.mask) !== fileKind.regular || (flag & ghostFlag) !== 0 || inode === 0) continue;
+    const onDevice = lastOf.get(device) ?? new Map<number, number>();
+    lastOf.set(device, onDevice);
+    const last = onDevice.get(inode);
+    if (last === undefined) onDevice.set(inode, i);
+    else contentAt[i] = last;
+  }
+  return contentAt;
 }
 
 /** What facts say of each file. A ghost directory is a directory, as in the indexes (`parsehdr.c`). */

@@ -79,7 +79,6 @@ export async function checkPayload(
   files: FileList,
   digest: FileDigest,
 ): Promise<number> {
-  const indexOf = new Map(files.bytePaths.map((path, i) => [relative(path), i]));
   const seen = new Uint8Array(files.count);
   let contentBytes = 0;
   const entries = readCpio(unpacked, part, {
@@ -88,7 +87,7 @@ export async function checkPayload(
   });
   for await (const entry of entries) {
     const name = entry.form === 'newc' ? Buffer.from(entry.nameBytes).toString('latin1') : '';
-    const i = entry.form === 'newc' ? indexOf.get(relative(name.replace(/^\.\//, '/'))) : entry.index;
+    const i = entry.form === 'newc' ? findFile(files, name) : entry.index;
     if (i === undefined) {
       throw mismatch('The payload has a file that the header does not list.', name, entry.offset);
     }
@@ -109,7 +108,10 @@ export async function checkPayload(
 }
 
 /** Payloads name files with `./`, with `/` or, in source packages, with neither (`rpmfnFindFN`). */
-const relative = (path: string): string => (path.startsWith('/') ? path.slice(1) : path);
+function findFile(files: FileList, name: string): number | undefined {
+  const bare = name.replace(/^\.?\//, '');
+  return files.indexOf.get(`/${bare}`) ?? files.indexOf.get(bare);
+}
 
 const kindOf = (files: FileList, i: number): number => (files.modes[i] ?? 0) & fileKind.mask;
 

@@ -97,11 +97,11 @@ export async function parseRpm(source: AsyncIterable<Uint8Array>): Promise<RpmPa
 
 /** Lead, signature header, padding and main header. */
 async function readFrame(reader: ByteReader): Promise<Frame> {
-  const leadData = Buffer.from(await reader.readUpTo(leadBytes));
+  const leadData = view(await reader.readUpTo(leadBytes));
   const lead = decodeLead(leadData);
   const signatureData = await readHeaderBytes(reader, 'signature', 0);
   const signatureHeader = decodeHeader(signatureData, 'signature');
-  const padding = Buffer.from(await reader.read((8 - (reader.offset % 8)) % 8, partOf('signature')));
+  const padding = view(await reader.read((8 - (reader.offset % 8)) % 8, partOf('signature')));
   if (padding.some((byte) => byte !== 0)) {
     const place = { part: partOf('signature'), offset: signatureData.length };
     throw new AppError('rpm_header_malformed', 'The padding of the signature header is not zero.', place);
@@ -126,10 +126,13 @@ async function readFrame(reader: ByteReader): Promise<Frame> {
 }
 
 async function readHeaderBytes(reader: ByteReader, kind: HeaderKind, before: number): Promise<Buffer> {
-  const intro = Buffer.from(await reader.read(introBytes, `the ${partOf(kind)}`));
-  const rest = await reader.read(headerLength(intro, kind, before) - introBytes, `the ${partOf(kind)}`);
-  return Buffer.concat([intro, rest]);
+  const intro = view(await reader.peek(introBytes));
+  const whole = intro.length === introBytes ? headerLength(intro, kind, before) : introBytes;
+  return view(await reader.read(whole, `the ${partOf(kind)}`));
 }
+
+/** The same bytes: a header may have 60 MiB, and is kept once. */
+const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 function formatOf(header: Header<'main'>): 3 | 4 | 6 {
   if (!header.region) return 3;
