@@ -62,6 +62,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
   const store = new DirectoryStore(config.storeDir, endProcess(log));
+  await store.clearTemporary();
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
   const keysDir = join(config.dataDir, 'keys');

@@ -43,8 +43,9 @@ export class DirectoryStore implements Store {
 
   async putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void> {
     const path = this.#path(key);
-    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-    if (await hasSize(path, sizeBytes)) await this.#syncFolder(dirname(path));
+    // By content and not by size: a round that ended before its commit leaves the documents of a generation whose
+    // number the next round takes, and those differ in digests and times alone.
+    if (await holds(path, chunks)) await this.#syncFolder(dirname(path));
     else await this.#write(path, chunks);
   }
 
@@ -77,10 +78,13 @@ export class DirectoryStore implements Store {
     const path = this.#path(key);
     // Relative, so that the tree can be moved, mounted elsewhere and mirrored.
     const link = posix.relative(posix.dirname(key), target);
-    if ((await readLink(path)) === link) return;
+    if ((await readLink(path)) === link) {
+      await this.#syncFolder(dirname(path));
+      return;
+    }
     const temporary = await this.#temporary();
     await symlink(link, temporary);
-    await this.#place(temporary, path);
+    await this.#placeOrRemove(temporary, path);
   }
 
   async open(key: string): Promise<StoredFile | null> {
@@ -136,6 +140,12 @@ export class DirectoryStore implements Store {
     await rm(this.#path(key), { force: true });
   }
 
+  /** Removes what writes that did not come to their end have left. Only while nothing writes. */
+  async clearTemporary(): Promise<void> {
+    await rm(join(this.root, temporaryFolder), { recursive: true, force: true });
+    this.#folders.delete(join(this.root, temporaryFolder));
+  }
+
   #path(key: string): string {
     // Keys come from paths.ts or from a checked request path; this defends against a mistake there.
     if (key.startsWith('/') || key.split('/').includes('..') || key.includes('\0'))
@@ -153,8 +163,7 @@ export class DirectoryStore implements Store {
     const temporary = await this.#temporary();
     const file = await open(temporary, 'wx', 0o644);
     try {
-      for (let start = 0; start < chunks.length; start += chunksPerWrite)
-        await file.writev(chunks.slice(start, start + chunksPerWrite));
+      await writeAll(file, chunks);
       if (lastModifiedMs !== undefined) await file.utimes(lastModifiedMs / 1000, lastModifiedMs / 1000);
       await this.#sync(file);
     } catch (error) {
@@ -163,7 +172,16 @@ export class DirectoryStore implements Store {
     } finally {
       await file.close();
     }
-    await this.#place(temporary, path);
+    await this.#placeOrRemove(temporary, path);
+  }
+
+  async #placeOrRemove(temporary: string, path: string): Promise<void> {
+    try {
+      await this.#place(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
   }
 
   /** Moves a file that is durable itself to its name, and makes the name durable. */
@@ -186,11 +204,14 @@ export class DirectoryStore implements Store {
     await ready;
   }
 
+  /** One that is there already may be from a process that ended before it was durable. */
   async #makeFolder(folder: string): Promise<void> {
-    const first = await mkdir(folder, { recursive: true, mode: 0o755 });
-    if (first === undefined) return;
-    for (let made = folder; made.length >= first.length; made = dirname(made))
-      await this.#syncFolder(dirname(made));
+    if (folder === this.root) await mkdir(folder, { recursive: true, mode: 0o755 });
+    else {
+      await this.#ensureFolder(dirname(folder));
+      await mkdir(folder, { mode: 0o755 }).catch(unlessExists);
+    }
+    await this.#syncFolder(dirname(folder));
   }
 
   async #syncFolder(folder: string): Promise<void> {
@@ -214,18 +235,45 @@ export class DirectoryStore implements Store {
 /** Inside the tree, so that a rename out of it stays on one file system. */
 const temporaryFolder = '.tmp';
 
-async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
+function unlessExists(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+}
+
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  for (let start = 0; start < chunks.length; start += chunksPerWrite) {
+    const run = chunks.slice(start, start + chunksPerWrite);
+    const { bytesWritten } = await file.writev(run);
+    // A disk that is about to be full takes a part and says nothing; the next write tells.
+    if (bytesWritten < sizeOf(run)) await file.writeFile(Buffer.concat(run).subarray(bytesWritten));
+  }
+}
+
+/** Whether a file is there and holds just these bytes. */
+async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
+  let file: FileHandle;
   try {
-    const file = await open(path, 'r');
-    try {
-      const stat = await file.stat();
-      return stat.isFile() && stat.size === sizeBytes;
-    } finally {
-      await file.close();
-    }
+    file = await open(path, 'r');
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
+  }
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.size !== sizeOf(chunks)) return false;
+    let position = 0;
+    for (const chunk of chunks) {
+      const found = Buffer.allocUnsafe(chunk.byteLength);
+      const { bytesRead } = await file.read(found, 0, found.length, position);
+      if (bytesRead !== found.length || !found.equals(chunk)) return false;
+      position += bytesRead;
+    }
+    return true;
+  } finally {
+    await file.close();
   }
 }
 

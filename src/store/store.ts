@@ -20,7 +20,10 @@ export type StoredFile = {
 export type StoredKey = { readonly key: string; readonly sizeBytes: number; readonly lastModifiedMs: number };
 
 export interface Store {
-  /** Keeps a file, given in pieces, that never changes under this key. Durable when it resolves; the same key again is no error. */
+  /**
+   * Keeps a file, given in pieces, that never changes under this key once anything names it. Durable when it
+   * resolves. The same again is no error; what an attempt that ended early left under the key is replaced.
+   */
   putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void>;
   /** The same for a local file, which is gone from `path` afterwards. What stood under the key is replaced. */
   putImmutableFile(key: string, path: string): Promise<void>;
