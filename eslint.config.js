@@ -91,6 +91,7 @@ export default tseslint.config(
               name: ['test', 'rejects', 'resolves', 'resolveMatch', 'before'],
               package: '@tapjs/core',
             },
+            { from: 'package', name: ['test'], package: '@tapjs/test' },
           ],
         },
       ],
