@@ -93,6 +93,7 @@ export type GenerationRow = {
   packages: number;
   pointers: string;
   indexes: string;
+  settings: string;
 };
 
 export type EventRow = {

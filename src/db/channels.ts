@@ -37,17 +37,18 @@ export async function updateChannel(
   await db.updateTable('channels').set(change).where('id', '=', id).execute();
 }
 
-/** Moves the head from one generation to the next. False when it is no longer where the caller saw it. */
+/** Moves the head, and what grew with it. False when the channel is no longer as the caller saw it. */
 export async function moveHead(
   db: Catalog,
-  id: string,
-  move: { from: number; to: number; architectures: string },
+  seen: Pick<ChannelRow, 'id' | 'head' | 'architectures'>,
+  to: Pick<ChannelRow, 'head' | 'architectures'>,
 ): Promise<boolean> {
   const result = await db
     .updateTable('channels')
-    .set({ head: move.to, architectures: move.architectures })
-    .where('id', '=', id)
-    .where('head', '=', move.from)
+    .set({ head: to.head, architectures: to.architectures })
+    .where('id', '=', seen.id)
+    .where('head', '=', seen.head)
+    .where('architectures', '=', seen.architectures)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }

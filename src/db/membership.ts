@@ -185,12 +185,6 @@ export async function listPendingChanges(
     .execute();
 }
 
-/** Channels in which something is waiting to be published. */
-export async function channelsWithPendingChanges(db: Catalog): Promise<string[]> {
-  const rows = await db.selectFrom('pending_changes').select('channel').distinct().execute();
-  return rows.map((row) => row.channel);
-}
-
 /**
  * Settles pending changes: they are gone, and their events name the generation that holds them. False when one
  * of them was taken back meanwhile.

@@ -92,25 +92,35 @@ export async function insertUpload(db: Catalog, row: UploadRow): Promise<void> {
   await db.insertInto('uploads').values(row).execute();
 }
 
+/** What `withdraw` removed. */
+export type Withdrawn = { readonly changes: boolean; readonly package: boolean };
+
 /**
- * Removes an upload that is still pending, and its package when that came with it and nothing else uses it.
- * False, and nothing is removed, when the upload is no longer pending.
+ * Takes back what an event asked for: its pending changes and the event itself; nothing when they are no longer
+ * pending. `packageId`: removed as well when no upload, no channel and no pending change names it any more, since
+ * nobody was ever told that its identity is taken.
  */
-export async function deleteUpload(db: Catalog, event: string, packageId: string | null): Promise<boolean> {
+export async function withdraw(db: Catalog, event: string, packageId: string | null): Promise<Withdrawn> {
   const pending = await db.deleteFrom('pending_changes').where('event', '=', event).executeTakeFirst();
-  if (pending.numDeletedRows === 0n) return false;
+  if (pending.numDeletedRows === 0n) return { changes: false, package: false };
   await db.deleteFrom('uploads').where('event', '=', event).execute();
   await db.deleteFrom('events').where('id', '=', event).execute();
-  if (packageId === null) return true;
-  const used = await db
-    .selectFrom('channel_packages')
-    .select('package')
-    .where('package', '=', packageId)
-    .unionAll(db.selectFrom('pending_changes').select('package').where('package', '=', packageId))
-    .executeTakeFirst();
-  if (used) return false;
+  if (packageId === null || (await isUsed(db, packageId))) return { changes: true, package: false };
   for (const table of ['entries', 'package_files'] as const)
     await db.deleteFrom(table).where('package', '=', packageId).execute();
   await db.deleteFrom('packages').where('id', '=', packageId).execute();
-  return true;
+  return { changes: true, package: true };
+}
+
+async function isUsed(db: Catalog, packageId: string): Promise<boolean> {
+  for (const table of ['uploads', 'channel_packages', 'pending_changes'] as const) {
+    const row = await db
+      .selectFrom(table)
+      .select('package')
+      .where('package', '=', packageId)
+      .limit(1)
+      .executeTakeFirst();
+    if (row) return true;
+  }
+  return false;
 }

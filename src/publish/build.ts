@@ -36,6 +36,12 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
   };
 }
 
+/** What a generation is published with beside its packages, to be compared with what it should be. */
+export function writeSettings(form: ChannelForm): string {
+  const { origin, label, description, components, architectures, publicUrl } = form;
+  return JSON.stringify({ origin, label, description, components, architectures, publicUrl });
+}
+
 /** Composes one index and takes its digests. */
 export async function composeIndex({ plan, segments }: IndexState): Promise<ComposedIndex> {
   const count = segments.reduce((sum, segment) => sum + segment.keys.length, 0);

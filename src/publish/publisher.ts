@@ -2,9 +2,8 @@
  * Publishing as it runs: one round at a time and channel, everything that arrives meanwhile joins the next one
  * (group commit), channels are independent of each other. Also the daily signing and the recovery at start.
  */
-import { listChannels } from '../db/channels.ts';
+import { getChannel, listChannels } from '../db/channels.ts';
 import { findGeneration } from '../db/generations.ts';
-import { channelsWithPendingChanges } from '../db/membership.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { PublishDeps } from './build.ts';
@@ -28,8 +27,8 @@ export class Publisher {
   /** The round that runs for a channel, and the one that waits for it, which later callers share. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #waiting = new Map<string, Promise<number>>();
-  /** Channels to publish anew although no package changed: their settings did. */
-  readonly #changed = new Set<string>();
+  /** Channels whose last round failed: it may have committed what clients do not see yet. */
+  readonly #unshown = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: PublisherDeps) {
@@ -37,8 +36,9 @@ export class Publisher {
   }
 
   /**
-   * Resolves with a generation that holds every change that was pending when this was called, once clients see
-   * it. A caller that comes while a round runs shares the next one with all others that do.
+   * Resolves with a generation that holds every change that was pending when this was called, and the channel's
+   * settings as they were, once clients see it. A caller that comes while a round runs shares the next one with
+   * all others that do.
    */
   async publish(channelId: string): Promise<number> {
     const waiting = this.#waiting.get(channelId);
@@ -51,10 +51,12 @@ export class Publisher {
     return await next;
   }
 
-  /** The same for a channel whose settings changed: a generation of its own, even with the same packages. */
-  async publishSettings(channelId: string): Promise<number> {
-    this.#changed.add(channelId);
-    return await this.publish(channelId);
+  /** The head, once clients see it: for what was committed before. */
+  async served(channelId: string): Promise<number> {
+    return await this.#exclusively(channelId, async () => {
+      await this.#show(channelId);
+      return (await getChannel(this.#deps.db, channelId)).head;
+    });
   }
 
   /** Runs `work` when nothing else is being published or signed in this channel. */
@@ -64,48 +66,75 @@ export class Publisher {
     this.#running.set(channelId, now);
     try {
       return await now;
+    } catch (error) {
+      this.#unshown.add(channelId);
+      throw error;
     } finally {
       if (this.#running.get(channelId) === now) this.#running.delete(channelId);
     }
   }
 
   async #publishAll(channelId: string): Promise<number> {
-    const settingsChanged = this.#changed.delete(channelId);
+    await this.#show(channelId);
     for (let attempt = 1; attempt <= attempts; attempt++) {
-      const round = await this.#round(channelId, settingsChanged);
+      const round = await this.#round(channelId);
       if (round && !round.more) return round.generation;
       if (round) attempt = 0;
     }
     throw new Error(`${channelId}: the head moved under ${attempts} rounds in a row`);
   }
 
-  async #round(channelId: string, settingsChanged: boolean): ReturnType<typeof publishPending> {
+  async #round(channelId: string): ReturnType<typeof publishPending> {
     try {
-      return await publishPending({ ...this.#deps, cache: this.#cache }, channelId, settingsChanged);
+      return await publishPending({ ...this.#deps, cache: this.#cache }, channelId);
     } catch (error) {
       this.#cache.forget(channelId);
       throw error;
     }
   }
 
-  /** After a start: what was committed becomes visible, what was asked for is published. */
-  async recover(): Promise<void> {
-    for (const channel of await listChannels(this.#deps.db)) {
-      const head = await findGeneration(this.#deps.db, channel.id, channel.head);
-      if (head) await showGeneration(this.#deps.store, parseVisible(head.pointers), head.date);
-    }
-    for (const channelId of await channelsWithPendingChanges(this.#deps.db)) await this.publish(channelId);
+  /** Writes the pointers of the head again after a round that failed: it may have come as far as its commit. */
+  async #show(channelId: string): Promise<void> {
+    if (!this.#unshown.has(channelId)) return;
+    const { db, store } = this.#deps;
+    const head = await findGeneration(db, channelId, (await getChannel(db, channelId)).head);
+    if (head) await showGeneration(store, parseVisible(head.pointers), head.date);
+    this.#unshown.delete(channelId);
   }
 
-  /** Signs every channel whose signature is older than the configured age; returns their ids. */
+  /**
+   * After a start: what was committed becomes visible, what was asked for is published. A channel that fails is
+   * logged and tried again with its next publication: the others are served all the same.
+   */
+  async recover(): Promise<void> {
+    for (const { id } of await listChannels(this.#deps.db)) {
+      this.#unshown.add(id);
+      try {
+        await this.publish(id);
+      } catch (error) {
+        this.#deps.log.error({ err: error, channel: id }, 'could not be brought up to date');
+      }
+    }
+  }
+
+  /**
+   * Signs every channel whose signature is older than the configured age; returns their ids. One that cannot be
+   * signed is logged and tried again the next time: the others must not expire with it.
+   */
   async signStale(): Promise<string[]> {
-    const { db, clock, resignMs } = this.#deps;
+    const { db, clock, log, resignMs } = this.#deps;
     const signed: string[] = [];
     for (const channel of await listChannels(db)) {
       const head = await findGeneration(db, channel.id, channel.head);
       if (channel.format !== 'apt' || !head || clock.now() - head.signed_at < resignMs) continue;
-      if (await this.#exclusively(channel.id, () => signAgain(this.#deps, channel.id)))
-        signed.push(channel.id);
+      try {
+        // Settings that could not be published when they were changed: signing again is for what is published.
+        await this.publish(channel.id);
+        if (await this.#exclusively(channel.id, () => signAgain(this.#deps, channel.id)))
+          signed.push(channel.id);
+      } catch (error) {
+        log.error({ err: error, channel: channel.id }, 'could not be signed again');
+      }
     }
     return signed;
   }

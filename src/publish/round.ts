@@ -20,6 +20,7 @@ import {
   parseIndexes,
   signGeneration,
   writeIndexes,
+  writeSettings,
   type PublishDeps,
   type SignedGeneration,
 } from './build.ts';
@@ -33,20 +34,23 @@ export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
 const changesPerRound = 10_000;
 
 /**
- * Publishes what is pending. Answers the head afterwards, which is the old one when nothing really changed,
- * and whether more is waiting; or null when the head was moved meanwhile and the round has to start again.
+ * Publishes what is pending, and the channel's settings when they are not those of its head. Answers the head
+ * afterwards, which is the old one when nothing really changed, and whether more is waiting; or null when what
+ * the round started from changed meanwhile and it has to start again.
  */
 export async function publishPending(
   deps: RoundDeps,
   channelId: string,
-  settingsChanged: boolean,
 ): Promise<{ generation: number; more: boolean } | null> {
   const seen = await getChannel(deps.db, channelId);
+  const head = await findGeneration(deps.db, channelId, seen.head);
+  const settingsChanged = head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
   const changes = await listPendingChanges(deps.db, channelId, changesPerRound);
   const more = changes.length === changesPerRound;
   if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };
-  const plans = formatOf(channel.format).channels.indexes(channelForm(channel, deps.publicUrl));
+  const form = channelForm(channel, deps.publicUrl);
+  const plans = formatOf(channel.format).channels.indexes(form);
   const before = await deps.cache.stateOf(deps.db, channel, plans);
   const delta = effectOf(before.members, changes);
   if (delta.added.length === 0 && delta.removed.length === 0 && !settingsChanged) {
@@ -55,11 +59,13 @@ export async function publishPending(
   }
   const state = await applyDelta(deps.db, before, delta);
   const indexes = await Promise.all(state.indexes.map((index) => deps.cache.compose(index)));
-  const number = channel.head + 1;
-  const previousDate = (await findGeneration(deps.db, channelId, channel.head))?.date ?? 0;
+  const number = seen.head + 1;
+  const previousDate = head?.date ?? 0;
   const signed = await signGeneration(deps, channel, { number, isNew: true, indexes, previousDate });
   const packages = before.members.size + delta.added.length - delta.removed.length;
-  if (!(await commit(deps, { channel, number, changes, delta, packages, indexes, signed }))) return null;
+  const settings = writeSettings(form);
+  const round = { seen, channel, settings, number, changes, delta, packages, indexes, signed };
+  if (!(await commit(deps, round))) return null;
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
   await showGeneration(deps.store, signed.placement, signed.date);
@@ -74,7 +80,10 @@ function grownArchitectures(channel: ChannelRow, changes: readonly PendingChange
 }
 
 type Commit = {
+  /** The row as the round found it, and as it will be. */
+  readonly seen: ChannelRow;
   readonly channel: ChannelRow;
+  readonly settings: string;
   readonly number: number;
   readonly changes: readonly PendingChange[];
   readonly delta: Delta;
@@ -83,12 +92,13 @@ type Commit = {
   readonly signed: SignedGeneration;
 };
 
-/** One transaction: the head if it is still where we started, the members, the generation, what is settled. */
+/** One transaction: the head if it is still where we started, what is settled, the members, the generation. */
 async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
-  const { channel, number, changes, delta, signed } = round;
+  const { seen, channel, number, changes, delta, signed } = round;
   return await orRollBack(deps.db, async (db) => {
-    const move = { from: channel.head, to: number, architectures: channel.architectures };
-    if (!(await moveHead(db, channel.id, move))) return false;
+    const moved = await moveHead(db, seen, { head: number, architectures: channel.architectures });
+    // Before the members: a package whose upload was taken back meanwhile is no longer there to be one.
+    if (!moved || !(await settleChanges(db, changes, number))) return false;
     for (const { package: id, component } of delta.removed)
       await removeMember(db, { channel: channel.id, package: id, component, removed_in: number });
     for (const { package: id, component } of delta.added)
@@ -106,8 +116,9 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
       packages: round.packages,
       pointers: writeVisible(signed.placement),
       indexes: writeIndexes(round.indexes),
+      settings: round.settings,
     });
-    return await settleChanges(db, changes, number);
+    return true;
   });
 }
 
@@ -139,6 +150,8 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   const channel = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, channel.head);
   if (!head) return false;
+  // Settings that are not published yet come with a generation of their own, not with this one's indexes.
+  if (head.settings !== writeSettings(channelForm(channel, deps.publicUrl))) return false;
   const indexes = parseIndexes(head.indexes);
   const signed = await signGeneration(deps, channel, {
     number: head.number,

@@ -1,8 +1,9 @@
 /** Creating a channel, and changing what may change of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, RepositoryRow } from '../db/catalog.ts';
-import { findChannel, insertChannel, updateChannel } from '../db/channels.ts';
+import { findChannel, getChannel, insertChannel, updateChannel } from '../db/channels.ts';
 import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
 import type { Publisher } from '../publish/publisher.ts';
@@ -39,31 +40,42 @@ export async function putChannel(
 ): Promise<{ channel: ChannelRow; created: boolean }> {
   authorise(actor, 'admin', repositoryName);
   const repository = await needRepository(deps.db, actor, repositoryName);
+  refuseForeign(settings);
   return await deps.identities.run(`channel ${repositoryName}/${name}`, async () => {
-    const old = await findChannel(deps.db, repositoryName, name);
-    if (old) refuseFixed(old, settings);
-    const channel = withSettings(
-      old ?? newChannel(repository, name, settings.format, deps.clock.now()),
-      settings,
-    );
-    await deps.db.transaction().execute(async (db) => {
-      const { origin, label, description, components, architectures } = channel;
-      if (old) await updateChannel(db, channel.id, { origin, label, description, components, architectures });
-      else await insertChannel(db, channel);
-      await recordEvent(db, {
-        at: deps.clock.now(),
-        actor,
-        repository: repositoryName,
-        channel: name,
-        kind: old ? 'channel-update' : 'channel-create',
-        detail: settings,
-      });
-    });
-    await deps.setupFiles.write(channel);
-    // An empty generation, so that a machine can be set up before the first package is there.
-    const head = await deps.publisher.publishSettings(channel.id);
-    return { channel: { ...channel, head }, created: old === undefined };
+    const { id, created } = await deps.db
+      .transaction()
+      .execute(async (db) => await record({ ...deps, db }, actor, repository, name, settings));
+    await deps.setupFiles.write(await getChannel(deps.db, id));
+    // Also when it is empty, so that a machine can be set up before the first package is there.
+    await deps.publisher.publish(id);
+    return { channel: await getChannel(deps.db, id), created };
   });
+}
+
+/** Writes the row and the event; neither when the channel is as it is asked for already. */
+async function record(
+  { db, clock }: Pick<PutChannelDeps, 'db' | 'clock'>,
+  actor: Actor,
+  repository: RepositoryRow,
+  name: string,
+  settings: ChannelSettings,
+): Promise<{ id: string; created: boolean }> {
+  const old = await findChannel(db, repository.name, name);
+  if (old) refuseFixed(old, settings);
+  const channel = withSettings(old ?? newChannel(repository, name, settings.format, clock.now()), settings);
+  const { id, origin, label, description, components, architectures } = channel;
+  if (old && isDeepStrictEqual(old, channel)) return { id, created: false };
+  if (old) await updateChannel(db, id, { origin, label, description, components, architectures });
+  else await insertChannel(db, channel);
+  await recordEvent(db, {
+    at: clock.now(),
+    actor,
+    repository: repository.name,
+    channel: name,
+    kind: old ? 'channel-update' : 'channel-create',
+    detail: settings,
+  });
+  return { id, created: !old };
 }
 
 /** What every machine is likely to be; more are added as packages for them come. */
@@ -94,9 +106,17 @@ function withSettings(row: ChannelRow, settings: ChannelSettings): ChannelRow {
     origin: settings.origin ?? row.origin,
     label: settings.label ?? row.label,
     description: settings.description ?? row.description,
-    components: components ? components.join(' ') : row.components,
-    architectures: architectures ? [...architectures].sort().join(' ') : row.architectures,
+    components: components ? [...new Set(components)].join(' ') : row.components,
+    architectures: architectures ? [...new Set(architectures)].sort().join(' ') : row.architectures,
   };
+}
+
+/** Components and architectures are apt's: a yum channel has one index, for every machine. */
+function refuseForeign(settings: ChannelSettings): void {
+  if (settings.format === 'apt') return;
+  for (const field of ['components', 'architectures'] as const)
+    if (settings[field] !== undefined)
+      throw new AppError('bad_request', `A yum channel has no ${field}.`, { part: 'body', field });
 }
 
 /** What clients pin or paths depend on stays as it was first published (apt.md 5.2.6). */

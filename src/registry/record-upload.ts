@@ -3,7 +3,7 @@ import type { Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
 import { insertPendingChanges } from '../db/membership.ts';
-import { deleteUpload, insertPackage, insertUpload } from '../db/packages.ts';
+import { insertPackage, insertUpload, withdraw, type Withdrawn } from '../db/packages.ts';
 import type { Entry } from '../formats/format.ts';
 import type { PackageFile } from '../formats/package.ts';
 import { recordEvent } from './record-event.ts';
@@ -93,14 +93,7 @@ export async function recordUpload(
   });
 }
 
-/**
- * Takes an upload back whose publication failed: its request and its event, and the package when it came with
- * this upload. False when it was published after all, or is part of a later round by now.
- */
-export async function withdrawUpload(
-  db: Catalog,
-  event: string,
-  newPackage: string | null,
-): Promise<boolean> {
-  return await db.transaction().execute((transaction) => deleteUpload(transaction, event, newPackage));
+/** Takes an upload back whose publication failed, and its package when nothing else brought or uses it. */
+export async function withdrawUpload(db: Catalog, event: string, packageId: string): Promise<Withdrawn> {
+  return await db.transaction().execute((transaction) => withdraw(transaction, event, packageId));
 }

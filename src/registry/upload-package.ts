@@ -79,11 +79,10 @@ export async function uploadPackage(deps: UploadDeps, request: UploadRequest): P
   request.beforeBody();
   const staged = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
   try {
-    const known = await findByUploadedSha256(deps.db, { ...place(target), uploaded_sha256: staged.sha256 });
-    const recorded = known
-      ? await record(deps, request, target, { row: known, fresh: null })
-      : await intake(deps, request, target, staged);
-    return await publish(deps, target, recorded);
+    const recorded =
+      (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged));
+    const generation = await publish(deps, target, recorded);
+    return writeReceipt(deps, target, recorded, generation);
   } finally {
     await Promise.all([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
   }
@@ -94,6 +93,20 @@ type Target = { readonly channel: ChannelRow; readonly component: string };
 /** Where identities are kept apart. */
 function place({ channel }: Target): Pick<PackageRow, 'repository' | 'format' | 'distribution'> {
   return { repository: channel.repository, format: channel.format, distribution: channel.distribution };
+}
+
+/**
+ * From the check of an identity to its record one upload at a time, and to its withdrawal: what the check found
+ * is then still true. By file name and not by identity, since two identities can share one.
+ */
+async function exclusively<T>(
+  deps: Pick<UploadDeps, 'identities'>,
+  { channel }: Target,
+  filename: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { repository, format, distribution } = channel;
+  return await deps.identities.run(`package ${repository}/${format}/${distribution}/${filename}`, work);
 }
 
 /** Step 1, authorise: who is asking, may they, and where to. (Step 2, receive, is receive.ts.) */
@@ -118,6 +131,22 @@ async function admit(deps: UploadDeps, request: UploadRequest): Promise<Target> 
   return { channel, component };
 }
 
+/** Step 7 alone for bytes that this repository holds already; null when it does not. */
+async function recordKnown(
+  deps: UploadDeps,
+  request: UploadRequest,
+  target: Target,
+  staged: Staged,
+): Promise<Recorded | null> {
+  const key = { ...place(target), uploaded_sha256: staged.sha256 };
+  const found = await findByUploadedSha256(deps.db, key);
+  if (!found) return null;
+  return await exclusively(deps, target, found.filename, async () => {
+    const row = await findByUploadedSha256(deps.db, key);
+    return row ? await record(deps, request, target, { row, fresh: null }) : null;
+  });
+}
+
 /** Steps 3 to 7 for bytes that this repository has not seen. */
 async function intake(
   deps: UploadDeps,
@@ -130,7 +159,7 @@ async function intake(
     const read = await reader.read(target.channel.format, staged.path); // 3 parse
     const { name, version, architecture } = read.facts.identity;
     const identity = { ...place(target), name, version, architecture };
-    return await deps.identities.run(Object.values(identity).join('\0'), async () => {
+    return await exclusively(deps, target, read.facts.filename, async () => {
       const known = await findByIdentity(deps.db, identity); // 4 check
       if (known) {
         refuseOtherBytes(known, staged);
@@ -138,7 +167,12 @@ async function intake(
       }
       const signed = await sign(deps, target, staged, read, reader); // 5 sign
       await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
-      return await record(deps, request, target, newPackage(deps, identity, staged, read, signed)); // 7 record
+      try {
+        return await record(deps, request, target, newPackage(deps, identity, staged, read, signed)); // 7 record
+      } catch (error) {
+        await deps.store.delete(signed.key);
+        throw error;
+      }
     });
   } finally {
     reader.release();
@@ -227,7 +261,8 @@ function newPackage(
   return { row, fresh: { files, entries: signed.entries } };
 }
 
-type Recorded = { readonly row: PackageRow; readonly isNew: boolean; readonly event: string | null };
+/** `event` is null when the channel held the package already. */
+type Recorded = { readonly row: PackageRow; readonly event: string | null };
 
 /** Step 7: one transaction for the package, the event and the request to publish; none for what is there. */
 async function record(
@@ -237,7 +272,7 @@ async function record(
   { row, fresh }: NewPackage,
 ): Promise<Recorded> {
   const components = fresh ? [] : await findMembership(deps.db, channel.id, row.id);
-  if (components.includes(component)) return { row, isNew: false, event: null };
+  if (components.includes(component)) return { row, event: null };
   const event = await recordUpload(deps, {
     channel,
     component,
@@ -247,25 +282,37 @@ async function record(
     client: request.client,
     declared: request.declared,
   });
-  return { row, isNew: fresh !== null, event };
+  return { row, event };
 }
 
-/** Waits until clients see the package. When publishing fails, the upload is taken back before it is refused. */
-async function publish(
+/**
+ * Waits until clients see the package; answers a generation that holds it. When publishing fails, the upload is
+ * taken back before it is refused.
+ */
+async function publish(deps: UploadDeps, target: Target, { row, event }: Recorded): Promise<number> {
+  const { publisher } = deps;
+  const { id } = target.channel;
+  if (event === null) return await publisher.served(id);
+  try {
+    return await publisher.publish(id);
+  } catch (error) {
+    const outcome = await exclusively(deps, target, row.filename, async () => {
+      const withdrawn = await withdrawUpload(deps.db, event, row.id);
+      if (withdrawn.package) await deps.store.delete(row.path);
+      return withdrawn;
+    });
+    if (outcome.changes) throw error;
+    // It was committed all the same, by this round before its last step or by the next one.
+    return await publisher.served(id);
+  }
+}
+
+function writeReceipt(
   deps: UploadDeps,
   { channel }: Target,
-  { row, isNew, event }: Recorded,
-): Promise<Receipt> {
-  let generation = channel.head;
-  if (event !== null) {
-    try {
-      generation = await deps.publisher.publish(channel.id);
-    } catch (error) {
-      const withdrawn = await withdrawUpload(deps.db, event, isNew ? row.id : null);
-      if (withdrawn && isNew) await deps.store.delete(row.path);
-      throw error;
-    }
-  }
+  { row, event }: Recorded,
+  generation: number,
+): Receipt {
   const { format, name, version, architecture, filename, size_bytes, sha256, uploaded_sha256 } = row;
   return {
     package: {

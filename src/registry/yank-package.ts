@@ -3,7 +3,7 @@ import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog } from '../db/catalog.ts';
 import { findMembership, insertPendingChanges } from '../db/membership.ts';
-import { findByIdentity } from '../db/packages.ts';
+import { findByIdentity, withdraw } from '../db/packages.ts';
 import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Publisher } from '../publish/publisher.ts';
@@ -39,8 +39,8 @@ export async function yankPackage(deps: YankDeps, request: YankRequest): Promise
   if (!found || components.length === 0)
     throw new AppError('not_found', `${channel.id} holds no package ${name} ${version} ${architecture}.`);
   const at = deps.clock.now();
-  await deps.db.transaction().execute(async (db) => {
-    const event = await recordEvent(db, {
+  const event = await deps.db.transaction().execute(async (db) => {
+    const recorded = await recordEvent(db, {
       at,
       actor: request.actor,
       repository,
@@ -57,9 +57,21 @@ export async function yankPackage(deps: YankDeps, request: YankRequest): Promise
         action: 'remove' as const,
         package: found.id,
         component,
-        event,
+        event: recorded,
       })),
     );
+    return recorded;
   });
-  return { generation: await deps.publisher.publish(channel.id) };
+  return { generation: await publish(deps, channel.id, event) };
+}
+
+/** As in upload-package.ts: what could not be published is taken back before it is refused. */
+async function publish({ db, publisher }: YankDeps, channel: string, event: string): Promise<number> {
+  try {
+    return await publisher.publish(channel);
+  } catch (error) {
+    const { changes } = await db.transaction().execute((transaction) => withdraw(transaction, event, null));
+    if (changes) throw error;
+    return await publisher.served(channel);
+  }
 }
