@@ -67,6 +67,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (row.status >= 500) request.log.error({ err: failure.cause ?? failure }, failure.message);
   else request.log.info({ code: failure.code, place: failure.place }, failure.message);
   if (row.status === 401) reply.header('www-authenticate', 'Basic realm="entrepot", charset="UTF-8", Bearer');
+  // RFC 9110, 15.5.9: nobody waits for the rest of a body that has stopped coming.
+  if (row.status === 408) reply.header('connection', 'close');
   if (row.status === 429 || row.status === 503) reply.header('retry-after', '5');
   return reply
     .code(row.status)

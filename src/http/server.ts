@@ -61,8 +61,19 @@ function newServer(app: App): Server {
   }).withTypeProvider<ZodTypeProvider>();
 }
 
+/**
+ * Without this, Node itself says "100 Continue" to whoever asks with `Expect`. An upload is told to go on once it
+ * is admitted (uploads.ts); every other body is small and is asked for before it is read.
+ */
+function answerExpect(server: Server): void {
+  server.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    server.server.emit('request', request, response);
+  });
+}
+
 export async function createServer(app: App): Promise<Server> {
   const server = newServer(app);
+  answerExpect(server);
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
@@ -112,6 +123,10 @@ export async function createServer(app: App): Promise<Server> {
   const identify = createIdentify(server, app);
   await server.register((api, _options, done) => {
     const typed = api.withTypeProvider<ZodTypeProvider>();
+    api.addHook('preParsing', (request, reply, _payload, next) => {
+      if (request.headers.expect !== undefined) reply.raw.writeContinue();
+      next();
+    });
     repositoryRoutes(typed, app, identify);
     channelRoutes(typed, app, identify);
     packageRoutes(typed, app, identify);

@@ -1,5 +1,6 @@
 /** Uploads: the body is a stream of any media type, never held in memory. */
 import type { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App } from '../../app.ts';
 import { AppError } from '../../errors.ts';
@@ -14,6 +15,23 @@ import type { Server } from '../server.ts';
 function acceptAnyBody(server: Server): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
+}
+
+/** How long a client that is still sending may go on after its upload was refused. */
+const lingerMs = 10_000;
+
+/**
+ * What arrives after a refusal is read and dropped for a while, or a client that looks at the answer only after
+ * its last byte would find a broken connection in its place; then the connection is closed.
+ */
+function closeAfterRefusal(request: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = request.raw;
+  reply.raw.once('finish', () => {
+    if (request.raw.complete) return;
+    setTimeout(() => {
+      if (!request.raw.complete) socket.destroy();
+    }, lingerMs).unref();
+  });
 }
 
 export function uploadRoutes(server: Server, app: App, identify: Identify): void {
@@ -34,6 +52,7 @@ export function uploadRoutes(server: Server, app: App, identify: Identify): void
       },
     },
     async (request, reply) => {
+      closeAfterRefusal(request, reply);
       const actor = await identify(request);
       const length = request.headers['content-length'];
       if (length !== undefined && Number(length) > app.config.maxUploadBytes)
