@@ -59,7 +59,10 @@ export function replaceSignatures(
 
 function newValues(format: RpmPackage['format'], signatures: NewSignatures): HeaderValue[] {
   const { headerSignature, headerAndPayloadSignature, algorithm } = signatures;
-  const values = [binary(algorithm === 'rsa' ? 'RSA' : 'DSA', headerSignature)];
+  const values: HeaderValue[] = [];
+  // rpm rewrites a header without a region when it installs it, and keeps the header's signature beside it: it
+  // would call its own record BAD and pass over it (`lib/package.cc`, HEADERCONV_RETROFIT_V3).
+  if (format !== 3) values.push(binary(algorithm === 'rsa' ? 'RSA' : 'DSA', headerSignature));
   if (headerAndPayloadSignature !== undefined) {
     values.push(binary(algorithm === 'rsa' ? 'PGP' : 'GPG', headerAndPayloadSignature));
   }
