@@ -255,6 +255,12 @@ void t.test('digests that the package holds are computed again', async (t) => {
   await t.rejects(parse(alone), { code: 'rpm_digest_mismatch' }, 'the alternative alone');
   const six = buildRpm({ ...hello, format: 6, tags: { PAYLOADSHA256: null } });
   await t.rejects(parse(six), { code: 'rpm_digest_mismatch' }, 'digests of rpm 6 alone');
+  const tags = { PAYLOADSHA256: null, PAYLOADSHA256ALT: null, RPMFORMAT: 6 };
+  await t.rejects(
+    parse(buildRpm({ ...hello, tags })),
+    { code: 'rpm_digest_mismatch' },
+    'MD5 alone in format 6',
+  );
   const noPayload = { PAYLOADSHA256: null, PAYLOADSHA256ALT: null };
   const bare = buildRpm({ ...hello, tags: noPayload, signatureTags: { MD5: null } });
   await t.rejects(parse(bare), { code: 'rpm_digest_mismatch' }, 'no payload digest');
