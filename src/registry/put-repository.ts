@@ -1,4 +1,5 @@
 /** Creating a repository, with its signing key, and changing what may change of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, RepositoryRow } from '../db/catalog.ts';
@@ -40,13 +41,14 @@ export async function putRepository(
       visibility: settings.visibility ?? old?.visibility ?? 'public',
       created_at: old?.created_at ?? deps.clock.now(),
     };
-    await deps.db.transaction().execute(async (db) => {
-      const { description, origin, visibility } = repository;
-      if (old) await updateRepository(db, name, { description, origin, visibility });
-      else await insertRepository(db, repository);
-      const kind = old ? 'repository-update' : 'repository-create';
-      await recordEvent(db, { at: deps.clock.now(), actor, repository: name, kind, detail: settings });
-    });
+    if (!isDeepStrictEqual(old, repository))
+      await deps.db.transaction().execute(async (db) => {
+        const { description, origin, visibility } = repository;
+        if (old) await updateRepository(db, name, { description, origin, visibility });
+        else await insertRepository(db, repository);
+        const kind = old ? 'repository-update' : 'repository-create';
+        await recordEvent(db, { at: deps.clock.now(), actor, repository: name, kind, detail: settings });
+      });
     // After the row, which the key refers to; when this fails, the same call again makes up for it.
     deps.visibility.set(name, repository.visibility);
     if (!(await deps.keyRing.has(name))) await deps.keyRing.generate(actor, name);
