@@ -39,9 +39,11 @@ export async function listMembers(db: Catalog, channel: string, generation: numb
     .execute();
 }
 
-export type MemberFilter = { name?: string; after?: { name: string; id: string }; limit: number };
+/** Where a page ends: a package may stand in several components. */
+export type MemberPlace = { readonly name: string; readonly id: string; readonly component: string };
+export type MemberFilter = { name?: string; after?: MemberPlace; limit: number };
 
-/** A page of what the head of a channel holds, by name and then by age, the oldest first. */
+/** A page of what the head of a channel holds, by name, then by age, the oldest first, then by component. */
 export async function listMemberDetails(
   db: Catalog,
   channel: string,
@@ -56,6 +58,7 @@ export async function listMemberDetails(
     .where('member.removed_in', 'is', null)
     .orderBy('package.name')
     .orderBy('package.id')
+    .orderBy('member.component')
     .limit(filter.limit);
   const { name, after } = filter;
   if (name !== undefined) query = query.where('package.name', '=', name);
@@ -64,6 +67,7 @@ export async function listMemberDetails(
       where.or([
         where('package.name', '>', after.name),
         where.and([where('package.name', '=', after.name), where('package.id', '>', after.id)]),
+        where.and([where('package.id', '=', after.id), where('member.component', '>', after.component)]),
       ]),
     );
   return await query.execute();

@@ -17,7 +17,10 @@ const format = z.enum(['apt', 'yum']);
 const architectureName = z
   .string()
   .max(32)
-  .regex(/^[a-z0-9][a-z0-9_-]*$/);
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'an architecture as dpkg names it: amd64, arm64, i386')
+  .refine((name) => !['all', 'any', 'source'].includes(name), {
+    error: 'architectures of machines; "all" is published beside them by itself',
+  });
 
 export const repositoryParams = z.object({ repository: repositoryName });
 export const channelParams = repositoryParams.extend({ channel: channelName });

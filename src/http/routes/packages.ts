@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { App } from '../../app.ts';
-import { listMemberDetails, type MemberDetail } from '../../db/membership.ts';
+import { listMemberDetails, type MemberDetail, type MemberPlace } from '../../db/membership.ts';
 import { AppError } from '../../errors.ts';
 import { describePackage } from '../../registry/describe-package.ts';
 import { needChannel } from '../../registry/find.ts';
@@ -20,17 +20,17 @@ import type { Server } from '../server.ts';
 
 const base = '/api/v1/repositories/:repository/channels/:channel/packages';
 
-/** Where a page ends, as an opaque word for the next request: the name and the id of its last package. */
-function writeCursor(row: { name: string; id: string }): string {
-  return Buffer.from(`${row.id}${row.name}`).toString('base64url');
+/** Where a page ends, as an opaque word for the next request. */
+function writeCursor({ id, component, name }: MemberPlace): string {
+  return Buffer.from(`${id}/${component}/${name}`).toString('base64url');
 }
 
-function parseCursor(text: string): { name: string; id: string } {
+function parseCursor(text: string): MemberPlace {
   const decoded = Buffer.from(text, 'base64url').toString();
-  const match = /^([0-9A-HJKMNP-TV-Z]{26})(.+)$/.exec(decoded);
-  if (!match?.[1] || !match[2])
+  const [, id, component, name] = /^([0-9A-HJKMNP-TV-Z]{26})\/([^/]+)\/(.+)$/.exec(decoded) ?? [];
+  if (id === undefined || component === undefined || name === undefined)
     throw new AppError('bad_request', 'querystring: "after" is not from an earlier answer.');
-  return { id: match[1], name: match[2] };
+  return { id, component, name };
 }
 
 export function packageRoutes(server: Server, app: App, identify: Identify): void {
