@@ -47,7 +47,7 @@ async function list(
   return seen;
 }
 
-void t.test('newc archives are read, with and without checksums', async (t) => {
+t.test('newc archives are read, with and without checksums', async (t) => {
   const bytes = archive(
     newc({ name: './a', data: 'hello' }),
     newc({ name: './unread', data: 'x'.repeat(9), magic: '070702', checksum: 9 * 0x78 }),
@@ -60,7 +60,7 @@ void t.test('newc archives are read, with and without checksums', async (t) => {
   t.same(await list(Buffer.concat([bytes, Buffer.alloc(300)])), expected, 'zeros may follow');
 });
 
-void t.test('stripped headers take their sizes from the caller', async (t) => {
+t.test('stripped headers take their sizes from the caller', async (t) => {
   const bytes = archive(stripped(0, 'abc'), stripped(2, 'later'), stripped(1, ''));
   t.same(await list(bytes, sizes), ['0 #0 3 abc', '20 #2 5', '44 #1 0']);
   await t.rejects(list(bytes), { code: 'cpio_entry' }, 'only where the caller knows sizes');
@@ -71,7 +71,7 @@ void t.test('stripped headers take their sizes from the caller', async (t) => {
   );
 });
 
-void t.test('broken archives are refused', async (t) => {
+t.test('broken archives are refused', async (t) => {
   const good = newc({ name: 'a', data: 'b' });
   const cases: Readonly<Record<string, readonly [Buffer, string]>> = {
     'no trailer': [good, 'archive_truncated'],

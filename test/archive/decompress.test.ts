@@ -41,7 +41,7 @@ function sample(length: number, seed = 1): Buffer {
   return Buffer.from(out.join(' ').slice(0, length));
 }
 
-void t.test('every compression gives back what went in', { skip: unlessPrograms }, async (t) => {
+t.test('every compression gives back what went in', { skip: unlessPrograms }, async (t) => {
   for (const length of [0, 1, 10_000, 300_000, 5_000_000]) {
     const plain = sample(length);
     for (const kind of kinds) {
@@ -54,7 +54,7 @@ void t.test('every compression gives back what went in', { skip: unlessPrograms 
   t.ok((await unpack('none', sample(200_000), [777])).output.equals(sample(200_000)));
 });
 
-void t.test('options of the compressors are understood', { skip: unlessPrograms }, async (t) => {
+t.test('options of the compressors are understood', { skip: unlessPrograms }, async (t) => {
   const plain = sample(400_000);
   const run = (program: string, ...options: string[]): Buffer =>
     execFileSync(program, ['-c', ...options], { input: plain, maxBuffer: 2 ** 30 });
@@ -89,7 +89,7 @@ void t.test('options of the compressors are understood', { skip: unlessPrograms 
   }
 });
 
-void t.test('bzip2: runs, random bytes and repeated text', { skip: unlessPrograms }, async (t) => {
+t.test('bzip2: runs, random bytes and repeated text', { skip: unlessPrograms }, async (t) => {
   const random = randomFrom(7);
   const inputs: Readonly<Record<string, Buffer>> = {
     'zeros beyond one block': Buffer.alloc(3_000_000),
@@ -107,7 +107,7 @@ void t.test('bzip2: runs, random bytes and repeated text', { skip: unlessProgram
   }
 });
 
-void t.test('a stream cut at any byte ends with an error', { skip: unlessPrograms }, async (t) => {
+t.test('a stream cut at any byte ends with an error', { skip: unlessPrograms }, async (t) => {
   const plain = sample(9_000);
   for (const kind of kinds) {
     const packed = compressAs(kind, plain).subarray(0, 4096);
@@ -120,7 +120,7 @@ void t.test('a stream cut at any byte ends with an error', { skip: unlessProgram
   }
 });
 
-void t.test('so does a long stream, in pieces', { skip: unlessPrograms }, async (t) => {
+t.test('so does a long stream, in pieces', { skip: unlessPrograms }, async (t) => {
   const plain = Buffer.concat([
     sample(400_000),
     Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * at) >> 3)),
@@ -137,7 +137,7 @@ void t.test('so does a long stream, in pieces', { skip: unlessPrograms }, async 
   }
 });
 
-void t.test('one stream, and nothing behind it', { skip: unlessPrograms }, async (t) => {
+t.test('one stream, and nothing behind it', { skip: unlessPrograms }, async (t) => {
   const plain = sample(3_000);
   for (const kind of kinds)
     for (const length of [3_000, 200_000]) {
@@ -167,7 +167,7 @@ void t.test('one stream, and nothing behind it', { skip: unlessPrograms }, async
   );
 });
 
-void t.test('a part is what its name says', { skip: unlessPrograms }, async (t) => {
+t.test('a part is what its name says', { skip: unlessPrograms }, async (t) => {
   const plain = sample(2_000);
   for (const kind of kinds)
     for (const other of kinds) {
@@ -183,7 +183,7 @@ void t.test('a part is what its name says', { skip: unlessPrograms }, async (t) 
     );
 });
 
-void t.test('budgets stop a bomb early', { skip: unlessPrograms }, async (t) => {
+t.test('budgets stop a bomb early', { skip: unlessPrograms }, async (t) => {
   const zeros = Buffer.alloc(30_000_000);
   for (const kind of kinds) {
     const packed = compressAs(kind, zeros);
@@ -200,7 +200,7 @@ void t.test('budgets stop a bomb early', { skip: unlessPrograms }, async (t) => 
   t.match((await unpack('none', sample(100_000), undefined, unknown)).error, /^$/, 'one to one is no bomb');
 });
 
-void t.test('memory is bounded', { skip: unlessPrograms }, async (t) => {
+t.test('memory is bounded', { skip: unlessPrograms }, async (t) => {
   const xz = (dictionary: string): Buffer =>
     execFileSync('xz', ['-c', `--lzma2=dict=${dictionary}`], { input: sample(1000) });
   t.equal((await unpack('xz', xz('64MiB'))).error, '', 'the largest preset of xz');
@@ -219,7 +219,7 @@ void t.test('memory is bounded', { skip: unlessPrograms }, async (t) => {
   );
 });
 
-void t.test('a gzip header may hold all that RFC 1952 allows', async (t) => {
+t.test('a gzip header may hold all that RFC 1952 allows', async (t) => {
   const [head, body] = [gzipSync('text').subarray(0, 10), gzipSync('text').subarray(10)];
   const withFlags = (flags: number, ...extra: Buffer[]): Buffer => {
     const start = Buffer.from(head);
@@ -241,7 +241,7 @@ void t.test('a gzip header may hold all that RFC 1952 allows', async (t) => {
   t.match((await unpack('gzip', many)).error, /^compressed_data/, 'too many members');
 });
 
-void t.test(
+t.test(
   'property: damage gives an error or the same bytes, however it is cut',
   { skip: unlessPrograms },
   async (t) => {
@@ -273,7 +273,7 @@ void t.test(
   },
 );
 
-void t.test('leaving early stops the decoder and the source', { skip: unlessPrograms }, async (t) => {
+t.test('leaving early stops the decoder and the source', { skip: unlessPrograms }, async (t) => {
   const plain = sample(5_000_000);
   for (const kind of kinds) {
     let closed = false;

@@ -35,7 +35,7 @@ async function run(steps: readonly Step[], sizes: readonly number[]): Promise<st
   return seen.join('\n');
 }
 
-void t.test('property: chunks change nothing', async (t) => {
+t.test('property: chunks change nothing', async (t) => {
   const step = fc.record({
     do: fc.constantFrom('read', 'skip', 'stream', 'peek', 'upTo'),
     length: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 700 })),
@@ -54,7 +54,7 @@ void t.test('property: chunks change nothing', async (t) => {
   t.pass();
 });
 
-void t.test('bytes that one chunk holds are not copied', async (t) => {
+t.test('bytes that one chunk holds are not copied', async (t) => {
   const reader = new ByteReader(inChunks(sample), 'sample');
   const bytes = await reader.read(500, 'a record');
   t.equal(bytes.buffer, sample.buffer);
@@ -63,7 +63,7 @@ void t.test('bytes that one chunk holds are not copied', async (t) => {
   t.equal(await reader.atEnd(), true);
 });
 
-void t.test('a source that ends too early is named, with the place', async (t) => {
+t.test('a source that ends too early is named, with the place', async (t) => {
   const reader = new ByteReader(inChunks(sample, [7]), 'x.deb');
   await reader.skip(990, 'a gap');
   await t.rejects(reader.read(11, 'an ar header'), {
@@ -73,7 +73,7 @@ void t.test('a source that ends too early is named, with the place', async (t) =
   });
 });
 
-void t.test('a failure of the source and an early close reach the right end', async (t) => {
+t.test('a failure of the source and an early close reach the right end', async (t) => {
   let closed = false;
   // eslint-disable-next-line @typescript-eslint/require-await -- sources are asynchronous
   async function* source(): AsyncGenerator<Uint8Array> {

@@ -4,7 +4,7 @@ import { fieldsOf, parseStanza, type Stanza, writeStanza } from '../../../src/fo
 
 const parse = (text: string | Uint8Array): Stanza => parseStanza(Buffer.from(text), 'control');
 
-void t.test('fields keep their order, their spelling and their lines', (t) => {
+t.test('fields keep their order, their spelling and their lines', (t) => {
   const text =
     'Package: a\nX-own:no blank\nDescription:   first  \n second\n .\n  third \t\n\tfourth  \nList:\n a\n b\n';
   const stanza = parse(text);
@@ -47,7 +47,7 @@ const stanza = fc.uniqueArray(fc.record({ name, value }), {
   selector: (field) => field.name.toLowerCase(),
 });
 
-void t.test('property: what is written is read again', (t) => {
+t.test('property: what is written is read again', (t) => {
   fc.assert(
     fc.property(stanza, (fields) => {
       t.same(parse(writeStanza(fields)), fields);
@@ -93,7 +93,7 @@ const refused: Readonly<Record<string, readonly [string | Uint8Array, number | u
   'PGP armour': ['-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nPackage: a\n', 1],
 };
 
-void t.test('what dpkg and apt read differently is refused, with its line', (t) => {
+t.test('what dpkg and apt read differently is refused, with its line', (t) => {
   for (const [title, [text, line]] of Object.entries(refused)) {
     const place = line === undefined ? { part: 'control' } : { part: 'control', line };
     t.throws(() => parse(text), { code: 'control_syntax', place }, title);
@@ -101,7 +101,7 @@ void t.test('what dpkg and apt read differently is refused, with its line', (t) 
   t.end();
 });
 
-void t.test('long lines of blanks cost no more than others', (t) => {
+t.test('long lines of blanks cost no more than others', (t) => {
   const start = performance.now();
   parse(`Ab: x${' '.repeat(900_000)}y\nCd: ${' '.repeat(90_000)}\n z${'\t'.repeat(90_000)}\n`);
   t.ok(performance.now() - start < 500);

@@ -33,7 +33,7 @@ const refused: readonly (readonly [RegExp, string, string])[] = [
  */
 const noContents = /deep-path|tar-gnu-longname|tar-ustar/;
 
-void t.test('the corpus', { skip: unlessCorpus, timeout: 300_000 }, async (t) => {
+t.test('the corpus', { skip: unlessCorpus, timeout: 300_000 }, async (t) => {
   const accepted: Accepted[] = [];
   const failures = new Map<string, unknown>();
   for (const path of corpusFiles('deb')) {
@@ -45,7 +45,7 @@ void t.test('the corpus', { skip: unlessCorpus, timeout: 300_000 }, async (t) =>
     }
   }
 
-  void t.test('is accepted, but for reasons that are listed', (t) => {
+  t.test('is accepted, but for reasons that are listed', (t) => {
     for (const [file, error] of failures) {
       const reason = refused.find(([pattern]) => pattern.test(file));
       const code = error instanceof AppError ? error.code : String(error);
@@ -60,22 +60,22 @@ void t.test('the corpus', { skip: unlessCorpus, timeout: 300_000 }, async (t) =>
     t.end();
   });
 
-  void t.test('has the fields that dpkg reads', { skip: unlessInstalled('dpkg-deb') }, (t) => {
+  t.test('has the fields that dpkg reads', { skip: unlessInstalled('dpkg-deb') }, (t) => {
     t.same(compareFields(corpusDir, accepted).map(shown), []);
     t.end();
   });
 
-  void t.test('has the files that dpkg-deb lists', { skip: unlessInstalled('dpkg-deb') }, (t) => {
+  t.test('has the files that dpkg-deb lists', { skip: unlessInstalled('dpkg-deb') }, (t) => {
     t.same(compareFiles(corpusDir, accepted).map(shown), []);
     t.end();
   });
 
-  void t.test('has the stanzas of apt-ftparchive', { skip: unlessInstalled('apt-ftparchive') }, (t) => {
+  t.test('has the stanzas of apt-ftparchive', { skip: unlessInstalled('apt-ftparchive') }, (t) => {
     t.same(compareStanzas(corpusDir, 'deb', accepted).map(shown), []);
     t.end();
   });
 
-  void t.test('has the contents of apt-ftparchive', { skip: unlessInstalled('apt-ftparchive') }, (t) => {
+  t.test('has the contents of apt-ftparchive', { skip: unlessInstalled('apt-ftparchive') }, (t) => {
     const left = accepted.filter(({ file }) => !noContents.test(file));
     t.same(compareContents(corpusDir, left).map(shown), []);
     t.end();

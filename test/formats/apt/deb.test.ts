@@ -18,7 +18,7 @@ const parse = (bytes: Buffer): Promise<DebPackage> => parseDeb(inChunks(bytes, [
 const root: TarPart = { name: './', type: '5' };
 const control: readonly TarPart[] = [root, { name: './control', data: controlText() }];
 
-void t.test('a package is read with all that it says of itself', async (t) => {
+t.test('a package is read with all that it says of itself', async (t) => {
   const bytes = buildDeb({
     control: {
       Package: 'hello-dev',
@@ -76,7 +76,7 @@ void t.test('a package is read with all that it says of itself', async (t) => {
   t.match(coreSha256, /^[0-9a-f]{64}$/);
 });
 
-void t.test('every compression that dpkg reads', { skip: unlessInstalled('xz', 'bzip2') }, async (t) => {
+t.test('every compression that dpkg reads', { skip: unlessInstalled('xz', 'bzip2') }, async (t) => {
   const files = [{ path: 'usr/share/doc/x', data: 'text\n'.repeat(30_000) }];
   const names = ['none', 'gzip', 'xz', 'zstd', 'bzip2', 'lzma'] as const satisfies DebCompression[];
   for (const compression of names) {
@@ -93,7 +93,7 @@ void t.test('every compression that dpkg reads', { skip: unlessInstalled('xz', '
   }
 });
 
-void t.test('the members stand in the order of deb(5)', async (t) => {
+t.test('the members stand in the order of deb(5)', async (t) => {
   const parts = {
     binary: { name: 'debian-binary', data: '2.0\n' },
     control: { name: 'control.tar', data: buildTar(control) },
@@ -138,7 +138,7 @@ void t.test('the members stand in the order of deb(5)', async (t) => {
   for (const [name, members, code] of cases) await t.rejects(parse(buildAr(members)), { code }, name);
 });
 
-void t.test('what is no package at all is told so', async (t) => {
+t.test('what is no package at all is told so', async (t) => {
   const cases: readonly (readonly [string | Buffer, string, RegExp])[] = [
     ['', 'not_a_deb', /empty/],
     [Buffer.from('edabeedb03000000', 'hex'), 'not_a_deb', /rpm/],
@@ -150,7 +150,7 @@ void t.test('what is no package at all is told so', async (t) => {
   for (const [bytes, code, message] of cases) await t.rejects(parse(Buffer.from(bytes)), { code, message });
 });
 
-void t.test('the control archive holds plain files, each once', async (t) => {
+t.test('the control archive holds plain files, each once', async (t) => {
   const text: TarPart = { name: './control', data: controlText() };
   for (const parts of [
     [text],
@@ -188,7 +188,7 @@ void t.test('the control archive holds plain files, each once', async (t) => {
   await t.rejects(parse(debOf([text, large])), { code: 'archive_limit' }, 'too large');
 });
 
-void t.test('installed files stay below the root and are what they seem', async (t) => {
+t.test('installed files stay below the root and are what they seem', async (t) => {
   const good: readonly (readonly TarPart[])[] = [
     [root, { name: 'usr/', type: '5' }, { name: '/usr/x', data: '' }],
     [root, root, { name: './a/', type: '5' }, { name: './a', type: '5' }],
@@ -264,7 +264,7 @@ void t.test('installed files stay below the root and are what they seem', async 
   t.equal(normalisePath('..'), null);
 });
 
-void t.test('md5sums are held against the files', async (t) => {
+t.test('md5sums are held against the files', async (t) => {
   const sum = 'b1946ac92492d2347c6235b4d2611184';
   const files: readonly TarPart[] = [
     { name: './a', data: 'hello\n' },
@@ -284,7 +284,7 @@ void t.test('md5sums are held against the files', async (t) => {
   );
 });
 
-void t.test('the fields are those of a package that can be installed', async (t) => {
+t.test('the fields are those of a package that can be installed', async (t) => {
   const fields = (change: Readonly<Record<string, string | null>>): Promise<DebPackage> =>
     parse(buildDeb({ control: change }));
   const refused: readonly (readonly [Record<string, string | null>, string])[] = [
@@ -336,7 +336,7 @@ void t.test('the fields are those of a package that can be installed', async (t)
   t.equal((await fields({ 'Package-Type': 'ddeb' })).facts.filename, 'sample_1.0-1_all.deb');
 });
 
-void t.test('scripts may be programs, and conffiles may be gone', async (t) => {
+t.test('scripts may be programs, and conffiles may be gone', async (t) => {
   const { facts, conffiles } = await parse(
     buildDeb({
       scripts: { preinst: '\x7fELF\0\0\x01', conffiles: 'remove-on-upgrade /etc/old\nrelative\n/etc/a \n\n' },
@@ -347,7 +347,7 @@ void t.test('scripts may be programs, and conffiles may be gone', async (t) => {
   t.match(facts.findings, [{ code: 'conffiles_malformed' }]);
 });
 
-void t.test('lists of files are bounded', async (t) => {
+t.test('lists of files are bounded', async (t) => {
   const header = buildTar([{ name: './x', data: '' }], 0);
   const entries = Array.from({ length: 150_000 }, (_, at) => {
     const copy = Buffer.from(header);

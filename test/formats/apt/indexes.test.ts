@@ -36,7 +36,7 @@ import {
   writeRelease,
 } from '../../../src/formats/apt/release.ts';
 
-void t.test('a stanza has every field of the control file, and one answer to where the file is', (t) => {
+t.test('a stanza has every field of the control file, and one answer to where the file is', (t) => {
   const control = [
     { name: 'Version', value: '1.0' },
     { name: 'X-Unknown', value: 'kept' },
@@ -84,7 +84,7 @@ const file = (path: string, type: PackageFile['type'] = 'file'): PackageFile => 
   mode: 0o644,
 });
 
-void t.test('Contents of a package are its paths but the folders, by bytes', (t) => {
+t.test('Contents of a package are its paths but the folders, by bytes', (t) => {
   const files = [
     file('/usr', 'directory'),
     file('/usr/bin/z'),
@@ -107,7 +107,7 @@ void t.test('Contents of a package are its paths but the folders, by bytes', (t)
 const path = fc.string({ unit: 'binary', minLength: 1, maxLength: 6 });
 const list = fc.array(path, { maxLength: 12 }).map((paths) => [...new Set(paths)].sort(compareBytes));
 
-void t.test('property: the order of Contents is that of bytes', (t) => {
+t.test('property: the order of Contents is that of bytes', (t) => {
   fc.assert(
     fc.property(
       path,
@@ -119,7 +119,7 @@ void t.test('property: the order of Contents is that of bytes', (t) => {
   t.end();
 });
 
-void t.test('property: merging is sorting all lines, whatever their packages', (t) => {
+t.test('property: merging is sorting all lines, whatever their packages', (t) => {
   fc.assert(
     fc.property(fc.array(list, { maxLength: 6 }), (lists) => {
       const named = lists.map((paths, at) => paths.map((line) => ({ path: line, packages: [`p${at}`] })));
@@ -136,7 +136,7 @@ void t.test('property: merging is sorting all lines, whatever their packages', (
   t.end();
 });
 
-void t.test('Contents are read again as they were written', (t) => {
+t.test('Contents are read again as they were written', (t) => {
   const lines: ContentsLine[] = [
     { path: 'a b  c', packages: ['x/a', 'y/b'] },
     { path: 'usr/bin/hello', packages: ['hello'] },
@@ -168,7 +168,7 @@ const release: Release = {
   ],
 };
 
-void t.test('Release has the fields that apt asks for', (t) => {
+t.test('Release has the fields that apt asks for', (t) => {
   t.equal(
     writeRelease(release),
     `Origin: Acme
@@ -192,7 +192,7 @@ SHA256:
   t.end();
 });
 
-void t.test('Release is read again as it was written', (t) => {
+t.test('Release is read again as it was written', (t) => {
   const sorted = { ...release, files: release.files.toSorted((a, b) => (a.path < b.path ? -1 : 1)) };
   t.same(parseRelease(writeRelease(release)), sorted);
   const { origin, label, suite, codename, date, architectures, components } = release;
@@ -212,7 +212,7 @@ void t.test('Release is read again as it was written', (t) => {
   t.end();
 });
 
-void t.test('property: dates are RFC 1123 in UTC', (t) => {
+t.test('property: dates are RFC 1123 in UTC', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 4_000_000_000 }), (time) => parseDate(writeDate(time)) === time),
   );
@@ -223,7 +223,7 @@ void t.test('property: dates are RFC 1123 in UTC', (t) => {
   t.end();
 });
 
-void t.test('paths are those of the design', (t) => {
+t.test('paths are those of the design', (t) => {
   const channel = { repository: 'acme', channel: 'production' };
   t.equal(channelRoot(channel), 'apt/acme/dists/production');
   t.equal(snapshotRoot(channel, '7'), 'apt/acme/snapshots/7/dists/production');
@@ -244,7 +244,7 @@ void t.test('paths are those of the design', (t) => {
   t.end();
 });
 
-void t.test('property: no accepted name leaves its place or meets another', (t) => {
+t.test('property: no accepted name leaves its place or meets another', (t) => {
   const plainPiece = fc.constantFrom('a', 'b', '0', '1.0', '-', '+', '.', '_');
   const oddPiece = fc.constantFrom('..', '/', 'A', '~', ':', '\\', '%2e', '\u0000', ' ', 'é');
   const piece = fc.oneof({ weight: 9, arbitrary: plainPiece }, { weight: 1, arbitrary: oddPiece });
@@ -278,7 +278,7 @@ void t.test('property: no accepted name leaves its place or meets another', (t) 
   t.end();
 });
 
-void t.test('names that no client could use are refused, with the field', (t) => {
+t.test('names that no client could use are refused, with the field', (t) => {
   const good = { name: 'sample', version: '1.0', architecture: 'all' };
   const cases: readonly (readonly [Partial<typeof good>, string])[] = [
     [{ name: 'Sample' }, 'Package'],

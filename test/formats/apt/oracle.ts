@@ -56,6 +56,7 @@ function normal(name: string, value: string): string {
   if (!relationFields.test(name)) return value;
   // Capitals in names, which dpkg folds and apt does not, are a finding.
   return parseRelations(value, true, (what) => new Error(what))
+    .map((clause) => clause.map((one) => ({ ...one, version: writeVersion(parseVersion(one.version)) })))
     .map(writeClause)
     .join(', ')
     .toLowerCase();
@@ -117,7 +118,7 @@ function readListed(line: string): string {
 export function compareFiles(dir: string, accepted: readonly Accepted[]): Difference[] {
   const printed = forEach(
     dir,
-    'dpkg-deb --fsys-tarfile "$f" 2>/dev/null | { tar -tvf - --full-time --quoting-style=literal 2>/dev/null || echo failed; }',
+    'dpkg-deb --fsys-tarfile "$f" 2>/dev/null | { tar -tvf - --full-time --numeric-owner --quoting-style=literal 2>/dev/null || echo failed; }',
     accepted.map(({ file }) => file),
   );
   return accepted.flatMap(({ file, parsed }) => {
@@ -155,10 +156,10 @@ export function compareStanzas(dir: string, folder: string, accepted: readonly A
       sha256: createHash('sha256').update(bytes).digest('hex'),
       md5: createHash('md5').update(bytes).digest('hex'),
     });
-    // Which digests there are is our choice, and that no control file brings a digest of its description; all
+    // Which digests there are is our choice, and that no control file brings a digest of its description, and no field is empty; all
     // else must be the same fields, in the same order.
     const oracle = (theirs.get(file) ?? [])
-      .filter(({ name }) => !/^(SHA1|SHA512|Description-md5)$/.test(name))
+      .filter(({ name, value }) => value !== '' && !/^(SHA1|SHA512|Description-md5)$/.test(name))
       .map(({ name, value }) => ({ name, value: name === 'Filename' ? value.replace(/^\.\//, '') : value }));
     return show(ours) === show(oracle)
       ? []
@@ -174,13 +175,14 @@ export function compareContents(dir: string, accepted: readonly Accepted[]): Dif
     accepted.map(({ file }) => file),
   );
   const show = (lines: readonly ContentsLine[]): string =>
-    lines.map(({ path, packages }) => `${path} ${packages.join(',')}`).join('\n');
+    // The blanks of the column swallow those at the end of a path.
+    lines.map(({ path, packages }) => `${path.trimEnd()} ${packages.join(',')}`).join('\n');
   return accepted.flatMap(({ file, parsed }) => {
     const { identity, files } = parsed.facts;
     const ours = show(contentsOf(files, qualifiedName(identity.name, null)));
     // apt-ftparchive knows folders by the slash at their end alone, which not every builder writes.
     const folders = new Set(
-      files.filter(({ type }) => type === 'directory').map(({ path }) => path.slice(1)),
+      files.filter(({ type }) => type === 'directory').map(({ path }) => path.slice(1).trimEnd()),
     );
     const theirs = show(parseContents(printed.get(file) ?? '').filter(({ path }) => !folders.has(path)));
     return ours === theirs ? [] : [{ file, what: 'contents', ours, theirs }];

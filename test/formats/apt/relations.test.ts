@@ -9,7 +9,7 @@ import { unlessInstalled } from '../../clients.ts';
 const read = (fields: Readonly<Record<string, string>>): ReturnType<typeof readRelations> =>
   readRelations(fieldsOf(Object.entries(fields).map(([name, value]) => ({ name, value }))), 'control');
 
-void t.test('relations are listed by kind, in one form', (t) => {
+t.test('relations are listed by kind, in one form', (t) => {
   const { relations, findings } = read({
     Depends: 'libc6(>=2.36),a|b:any ( << 1:2-3 )\t| c,\n perl,  d (1.0), e (<2), f (> 3)',
     'Pre-Depends': 'dpkg (>= 1.15.6~)',
@@ -39,7 +39,7 @@ void t.test('relations are listed by kind, in one form', (t) => {
   t.end();
 });
 
-void t.test('what apt does not act on is a finding', (t) => {
+t.test('what apt does not act on is a finding', (t) => {
   t.match(read({ Provides: 'a (>= 1)' }).findings, [{ code: 'provides_inexact' }]);
   t.match(read({ Depends: 'Foo' }).findings, [{ code: 'relation_case' }]);
   t.end();
@@ -104,7 +104,7 @@ const values = [
   '${misc:Depends}',
 ];
 
-void t.test('what is accepted is what dpkg accepts', { skip: unlessInstalled('dpkg-deb') }, (t) => {
+t.test('what is accepted is what dpkg accepts', { skip: unlessInstalled('dpkg-deb') }, (t) => {
   const dir = t.testdir({});
   for (const value of values) {
     writeFileSync(`${dir}/x.deb`, buildDeb({ control: { Depends: value } }));
@@ -132,7 +132,7 @@ void t.test('what is accepted is what dpkg accepts', { skip: unlessInstalled('dp
   t.end();
 });
 
-void t.test('alternatives stand only where dpkg lets them', (t) => {
+t.test('alternatives stand only where dpkg lets them', (t) => {
   for (const field of ['Conflicts', 'Breaks', 'Replaces', 'Provides'])
     t.throws(() => read({ [field]: 'a | b' }), { code: 'control_field', place: { part: 'control', field } });
   for (const field of ['Pre-Depends', 'Depends', 'Recommends', 'Suggests', 'Enhances'])
@@ -140,7 +140,7 @@ void t.test('alternatives stand only where dpkg lets them', (t) => {
   t.end();
 });
 
-void t.test('the number of packages is bounded, and their reading is linear', (t) => {
+t.test('the number of packages is bounded, and their reading is linear', (t) => {
   t.throws(() => read({ Depends: 'a,'.repeat(100_001) }), { code: 'archive_limit' });
   const start = performance.now();
   t.equal(read({ Depends: Array.from({ length: 50_000 }, () => 'a').join(' | ') }).relations.length, 1);

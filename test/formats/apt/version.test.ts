@@ -20,7 +20,7 @@ function dpkgCompares(pairs: readonly (readonly [string, string])[]): string[] {
   return execFileSync('sh', ['-c', script], { input, encoding: 'utf8' }).trim().split('\n');
 }
 
-void t.test('the order is that of the text of policy and the known traps', (t) => {
+t.test('the order is that of the text of policy and the known traps', (t) => {
   const sorted = [
     '0',
     '1.0~~alpha',
@@ -82,7 +82,7 @@ const version = fc
   })
   .filter((text) => versionFault(text) === null);
 
-void t.test(
+t.test(
   'property: the order is that of dpkg',
   { skip: unlessInstalled('dpkg-deb'), timeout: 120_000 },
   (t) => {
@@ -99,7 +99,7 @@ void t.test(
   },
 );
 
-void t.test('property: versions are the same after parsing and writing', (t) => {
+t.test('property: versions are the same after parsing and writing', (t) => {
   fc.assert(
     fc.property(version, version, (a, b) => {
       const parsed = parseVersion(a);
@@ -118,7 +118,7 @@ void t.test('property: versions are the same after parsing and writing', (t) => 
   t.end();
 });
 
-void t.test('faults are those of dpkg', { skip: unlessInstalled('dpkg-deb') }, (t) => {
+t.test('faults are those of dpkg', { skip: unlessInstalled('dpkg-deb') }, (t) => {
   const texts = [
     '1',
     '0',
