@@ -2,7 +2,10 @@
 import type { ChannelForm } from '../format.ts';
 import { channelRoot, metalinkPath } from './paths.ts';
 
-/** Seconds after which dnf asks whether there is a new generation: the question costs one small answer. */
+/**
+ * Seconds after which dnf asks whether there is a new generation: the question costs one small answer. zypper
+ * asks on its own with `autorefresh`, which dnf passes over.
+ */
 const metadataExpire = 300;
 
 export function repoFileKey(channel: ChannelForm): string {
@@ -25,6 +28,7 @@ enabled=1
 gpgcheck=1
 repo_gpgcheck=1
 gpgkey=${publicUrl}/keys/${repository}.asc
+autorefresh=1
 metadata_expire=${metadataExpire}
 `;
 }
