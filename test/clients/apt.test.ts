@@ -5,35 +5,37 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createToken } from '../../src/registry/create-token.ts';
 import { buildDeb, type DebOptions } from '../build-deb.ts';
 import { unlessInstalled } from '../clients.ts';
 import { run } from '../run.ts';
 import { startInProcess, temporaryDir, type TestServer } from '../server.ts';
 import { aptMachine, aptRoot, complaints, type AptRoot } from './apt-root.ts';
-import { download, flipBit, onDisk, tamper, unlessRoot, type Outcome } from './roots.ts';
+import {
+  download,
+  flipBit,
+  makePrivate,
+  onDisk,
+  strangeKey,
+  tamper,
+  unlessRoot,
+  upload,
+  yank,
+  type Outcome,
+} from './roots.ts';
 
+t.setTimeout(240_000);
 const skip = unlessInstalled('apt-get', 'gpgv', 'dpkg-deb') || unlessRoot;
 
-/** Uploads a package into the channel `stable`; answers its URL's path. */
-async function upload(server: TestServer, options: DebOptions): Promise<string> {
-  const response = await server.upload('stable', 'upload.deb', buildDeb(options));
-  const text = await response.text();
-  if (response.status !== 201) throw new Error(`${response.status} ${text}`);
-  return new URL((JSON.parse(text) as { url: string }).url).pathname;
-}
+const publish = (server: TestServer, options: DebOptions): Promise<string> =>
+  upload(server, 'stable', 'upload.deb', buildDeb(options));
+
+const yankHello = (server: TestServer, version: string): Promise<void> =>
+  yank(server, 'stable', { name: 'hello', version, architecture: 'amd64' });
 
 const hello = (version: string, fields: Record<string, string> = {}): DebOptions => ({
   control: { Package: 'hello', Version: version, Architecture: 'amd64', ...fields },
   files: [{ path: 'opt/hello', data: `hello ${version}\n`, mode: 0o755 }],
 });
-
-async function yank(server: TestServer, name: string, version: string, architecture: string): Promise<void> {
-  const path = [name, version, architecture].map(encodeURIComponent).join('/');
-  const url = `/api/v1/repositories/main/channels/stable/packages/${path}`;
-  const response = await server.api(url, { method: 'DELETE' });
-  if (!response.ok) throw new Error(await response.text());
-}
 
 /** What apt offers of a package, newest first. */
 async function versions(root: AptRoot, name = 'hello'): Promise<string[]> {
@@ -56,7 +58,7 @@ void t.test('a machine is set up with one file and installs what was uploaded', 
   isWell(t, await root.update(), 'an empty channel');
   t.same(await root.installed(), []);
 
-  await upload(server, {
+  await publish(server, {
     control: {
       Package: 'greeter++',
       Version: '1:2.0~rc1+build.7-1~deb12u1',
@@ -69,17 +71,17 @@ void t.test('a machine is set up with one file and installs what was uploaded', 
     compression: 'xz',
     controlCompression: 'xz',
   });
-  await upload(server, {
+  await publish(server, {
     control: { Package: 'libgreet++1', Version: '1.0', Architecture: 'amd64', 'Multi-Arch': 'same' },
     files: [{ path: 'opt/lib/libgreet.so.1', data: 'library\n' }],
     compression: 'zstd',
     controlCompression: 'zstd',
   });
-  await upload(server, {
+  await publish(server, {
     control: { Package: 'greeter-data', Version: '3.0+git~2', Architecture: 'all' },
     files: [{ path: 'opt/data/words+more ~1', data: Buffer.from([0, 1, 2, 254, 255]) }],
   });
-  await upload(server, {
+  await publish(server, {
     control: { Package: 'words', Version: '2:1', Architecture: 'all', Provides: 'dictionary (= 5)' },
     compression: 'none',
     controlCompression: 'none',
@@ -105,21 +107,21 @@ void t.test('a machine is set up with one file and installs what was uploaded', 
 void t.test('an upgrade reaches machines, and a yank takes it back', { skip }, async (t) => {
   const server = await startInProcess(t);
   const [old, fresh] = [await aptMachine(t, server), await aptMachine(t, server)];
-  await upload(server, hello('1.0-1'));
+  await publish(server, hello('1.0-1'));
   isWell(t, await old.update(), 'update');
   isWell(t, await old.apt('install', 'hello'), 'install');
   t.equal(old.read('opt/hello'), 'hello 1.0-1\n');
 
-  await upload(server, hello('1.0-1+deb12u1'));
-  await upload(server, hello('1:0.5~beta'));
+  await publish(server, hello('1.0-1+deb12u1'));
+  await publish(server, hello('1:0.5~beta'));
   isWell(t, await old.update(), 'update after the upload');
   t.same(await versions(old), ['1:0.5~beta', '1.0-1+deb12u1', '1.0-1']);
   isWell(t, await old.apt('upgrade'), 'upgrade');
   t.equal(old.read('opt/hello'), 'hello 1:0.5~beta\n');
   t.same(await old.installed(), ['hello 1:0.5~beta amd64']);
 
-  await yank(server, 'hello', '1:0.5~beta', 'amd64');
-  await yank(server, 'hello', '1.0-1+deb12u1', 'amd64');
+  await yankHello(server, '1:0.5~beta');
+  await yankHello(server, '1.0-1+deb12u1');
   isWell(t, await fresh.update(), 'update after the yank');
   isWell(t, await fresh.apt('install', 'hello'), 'install after the yank');
   t.same(await fresh.installed(), ['hello 1.0-1 amd64'], 'a new machine gets the old version');
@@ -131,7 +133,7 @@ void t.test('an upgrade reaches machines, and a yank takes it back', { skip }, a
 void t.test('two versions that differ in the epoch alone both install', { skip }, async (t) => {
   const server = await startInProcess(t);
   const root = await aptMachine(t, server);
-  const paths = [await upload(server, hello('1.0')), await upload(server, hello('1:1.0'))];
+  const paths = [await publish(server, hello('1.0')), await publish(server, hello('1:1.0'))];
   t.not(paths[0], paths[1]);
   isWell(t, await root.update(), 'update');
   for (const version of ['1.0', '1:1.0']) {
@@ -143,11 +145,11 @@ void t.test('two versions that differ in the epoch alone both install', { skip }
 void t.test('machines of several architectures each find their packages', { skip }, async (t) => {
   const server = await startInProcess(t);
   for (const architecture of ['amd64', 'arm64', 'riscv64'])
-    await upload(server, {
+    await publish(server, {
       control: { Package: 'tool', Version: '1', Architecture: architecture, 'Multi-Arch': 'foreign' },
       files: [{ path: 'opt/tool', data: architecture }],
     });
-  await upload(server, { control: { Package: 'data', Version: '1', Architecture: 'all' } });
+  await publish(server, { control: { Package: 'data', Version: '1', Architecture: 'all' } });
   const machines: readonly (readonly [string[], string[]])[] = [
     [['amd64'], ['data:all', 'tool:amd64']],
     [['riscv64'], ['data:all', 'tool:riscv64']],
@@ -169,7 +171,7 @@ void t.test('machines of several architectures each find their packages', { skip
 
 void t.test('apt refuses what was tampered with', { skip }, async (t) => {
   const server = await startInProcess(t);
-  const pool = await upload(server, hello('1.0'));
+  const pool = await publish(server, hello('1.0'));
   const suite = '/apt/main/dists/stable';
   const index = `${suite}/main/binary-amd64/Packages.gz`;
   const cases: readonly (readonly [string, string, (path: string) => void, RegExp])[] = [
@@ -204,7 +206,7 @@ void t.test('apt refuses what was tampered with', { skip }, async (t) => {
   }
   const root = await aptMachine(t, server);
   isWell(t, await root.update(), 'update');
-  const deb = onDisk(server, decodeURIComponent(pool));
+  const deb = onDisk(server, pool);
   flipBit(deb, -1);
   const outcome = await root.apt('install', 'hello');
   t.equal(outcome.code, 100, outcome.output);
@@ -216,14 +218,8 @@ void t.test('apt refuses what was tampered with', { skip }, async (t) => {
 
 void t.test('a machine that trusts another key takes nothing', { skip }, async (t) => {
   const server = await startInProcess(t);
-  await upload(server, hello('1.0'));
-  const other = join(import.meta.dirname, '../fixtures/keys/second-signing-key.asc');
-  const gnupg = temporaryDir(t, 'entrepot-gnupg-');
-  await run('gpg', ['--homedir', gnupg, '--batch', '-q', '--import', other]);
-  const { stdout } = await run('gpg', ['--homedir', gnupg, '--batch', '--armor', '--export']);
-  await run('gpgconf', ['--homedir', gnupg, '--kill', 'all']);
-  t.match(stdout, /BEGIN PGP PUBLIC KEY BLOCK/);
-  const key = stdout.trimEnd().replace(/^$/gm, '.').replace(/^/gm, ' ');
+  await publish(server, hello('1.0'));
+  const key = (await strangeKey()).trimEnd().replace(/^$/gm, '.').replace(/^/gm, ' ');
   const root = await aptMachine(t, server, (sources) => sources.replace(/^ -----BEGIN[^]*/m, `${key}\n`));
   const outcome = await root.update();
   t.equal(outcome.code, 100, outcome.output);
@@ -232,7 +228,7 @@ void t.test('a machine that trusts another key takes nothing', { skip }, async (
 
 void t.test('apt finds the lists by every way it has', { skip }, async (t) => {
   const server = await startInProcess(t);
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   const compression = 'Acquire::IndexTargets::deb::Packages::CompressionTypes';
   const ways: readonly (readonly [string, string[], RegExp])[] = [
     ['by hash', [], /GET \S+\/by-hash\/SHA256\/[0-9a-f]{64} /],
@@ -257,18 +253,18 @@ void t.test('machines that revalidate by name see every publication', { skip }, 
   const server = await startInProcess(t);
   const root = await aptMachine(t, server, (sources) => sources.replace('Suites:', 'By-Hash: no\nSuites:'));
   for (const version of ['1', '2', '3', '4']) {
-    await upload(server, hello(version));
+    await publish(server, hello(version));
     isWell(t, await root.update(), version);
     t.equal((await versions(root))[0], version);
   }
-  await yank(server, 'hello', '4', 'amd64');
+  await yankHello(server, '4');
   isWell(t, await root.update(), 'yank');
   t.equal((await versions(root))[0], '3');
 });
 
 void t.test('a machine can be pinned to one InRelease', { skip }, async (t) => {
   const server = await startInProcess(t);
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   const inRelease = await download(server, '/apt/main/dists/stable/InRelease');
   const digest = createHash('sha256').update(inRelease).digest('hex');
   const root = aptRoot(t);
@@ -278,8 +274,8 @@ void t.test('a machine can be pinned to one InRelease', { skip }, async (t) => {
     join(root.dir, 'etc/apt/sources.list.d/main.list'),
     `deb [signed-by=${root.dir}/etc/apt/main.gpg inrelease-path=by-hash/SHA256/${digest}] ${server.url}/apt/main stable main\n`,
   );
-  await upload(server, hello('2.0'));
-  await yank(server, 'hello', '1.0', 'amd64');
+  await publish(server, hello('2.0'));
+  await yankHello(server, '1.0');
   isWell(t, await root.update(), 'update');
   isWell(t, await root.apt('install', 'hello'), 'install');
   t.same(await root.installed(), ['hello 1.0 amd64']);
@@ -289,9 +285,9 @@ void t.test('a machine can be pinned to a snapshot', { skip }, async (t) => {
   let now = Date.now();
   const server = await startInProcess(t, { clock: { now: () => now } });
   now -= 400 * 86_400_000;
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   now += 400 * 86_400_000;
-  await upload(server, hello('2.0'));
+  await publish(server, hello('2.0'));
   const root = await aptMachine(t, server, (sources) => sources.replace(/^URIs: .*$/m, '$&/snapshots/2'));
   isWell(t, await root.update(), 'update');
   t.same(await versions(root), ['1.0']);
@@ -301,7 +297,7 @@ void t.test('a machine can be pinned to a snapshot', { skip }, async (t) => {
 
 void t.test('gpgv accepts what is signed, with the key that is served', { skip }, async (t) => {
   const server = await startInProcess(t);
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   const dir = temporaryDir(t);
   const suite = '/apt/main/dists/stable';
   const save = async (path: string, name: string): Promise<string> => {
@@ -330,7 +326,7 @@ void t.test('gpgv accepts what is signed, with the key that is served', { skip }
 void t.test('a second update transfers nothing', { skip }, async (t) => {
   let now = Date.now() - 3_600_000;
   const server = await startInProcess(t, { clock: { now: () => now } });
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   now += 60_000;
   const root = await aptMachine(t, server);
   t.match((await root.update()).output, /^Get:1 /m);
@@ -345,7 +341,7 @@ void t.test('several publications of one second are all seen', { skip }, async (
   const server = await startInProcess(t, { clock: { now: () => now } });
   const root = await aptMachine(t, server);
   for (const version of ['1', '2', '3', '4']) {
-    await upload(server, hello(version));
+    await publish(server, hello(version));
     isWell(t, await root.update(), version);
     t.equal((await versions(root))[0], version);
   }
@@ -354,7 +350,7 @@ void t.test('several publications of one second are all seen', { skip }, async (
   const other = await aptMachine(t, server);
   isWell(t, await other.update(), 'another machine');
   t.match((await other.update()).output, /^Hit:1 /m, 'which then has nothing to transfer');
-  await upload(server, hello('5'));
+  await publish(server, hello('5'));
   isWell(t, await root.update(), '5');
   t.equal((await versions(root))[0], '5');
 });
@@ -362,15 +358,15 @@ void t.test('several publications of one second are all seen', { skip }, async (
 void t.test('a machine whose clock is ahead misses no publication', { skip }, async (t) => {
   let now = Date.now() - 3_600_000;
   const server = await startInProcess(t, { clock: { now: () => now } });
-  await upload(server, hello('1'));
-  await upload(server, hello('2'));
+  await publish(server, hello('1'));
+  await publish(server, hello('2'));
   const root = await aptMachine(t, server);
   isWell(t, await root.update(), '2');
   const lists = join(root.dir, 'var/lib/apt/lists');
   const inRelease = readdirSync(lists).find((name) => name.endsWith('InRelease'))!;
   // The server publishes in the very second that the machine took for the time of what it has.
   now = Math.max(statSync(join(lists, inRelease)).mtimeMs, now);
-  await upload(server, hello('3'));
+  await publish(server, hello('3'));
   isWell(t, await root.update(), '3');
   t.equal((await versions(root))[0], '3');
 });
@@ -380,8 +376,8 @@ void t.test(
   { skip },
   async (t) => {
     const server = await startInProcess(t);
-    await upload(server, hello('1'));
-    await upload(server, hello('2'));
+    await publish(server, hello('1'));
+    await publish(server, hello('2'));
     const byHash = onDisk(server, '/apt/main/dists/stable/main/binary-amd64/by-hash/SHA256');
     const second = Math.floor(Date.now() / 1000);
     for (const name of readdirSync(byHash)) utimesSync(join(byHash, name), second, second);
@@ -391,7 +387,7 @@ void t.test(
     const lists = join(root.dir, 'var/lib/apt/lists');
     for (const name of readdirSync(lists).filter((list) => list.endsWith('InRelease')))
       rmSync(join(lists, name));
-    await upload(server, hello('3'));
+    await publish(server, hello('3'));
     for (const name of readdirSync(byHash)) utimesSync(join(byHash, name), second, second);
     isWell(t, await root.update(), 'update');
     t.same(await versions(root), ['3', '2', '1']);
@@ -402,7 +398,7 @@ void t.test('lists whose download was interrupted go on where it stopped', { ski
   const server = await startInProcess(t);
   const description = createHash('sha512').update('seed').digest('base64url').repeat(3);
   for (const version of ['1', '2', '3'])
-    await upload(server, hello(version, { Description: description + version }));
+    await publish(server, hello(version, { Description: description + version }));
   const root = await aptMachine(t, server);
   const path = `/apt/main/dists/stable/main/binary-amd64/Packages.gz`;
   const bytes = await download(server, path);
@@ -421,7 +417,7 @@ void t.test('lists whose download was interrupted go on where it stopped', { ski
 void t.test('a download that was interrupted goes on where it stopped', { skip }, async (t) => {
   const server = await startInProcess(t);
   const data = createHash('sha512').update('seed').digest('hex').repeat(1000);
-  await upload(server, { ...hello('1.0'), files: [{ path: 'opt/hello', data }], compression: 'none' });
+  await publish(server, { ...hello('1.0'), files: [{ path: 'opt/hello', data }], compression: 'none' });
   const root = await aptMachine(t, server);
   isWell(t, await root.update(), 'update');
   isWell(t, await root.apt('--download-only', 'install', 'hello'), 'download');
@@ -442,19 +438,15 @@ void t.test('a download that was interrupted goes on where it stopped', { skip }
 
 void t.test('a private repository asks for a token, which apt sends as a password', { skip }, async (t) => {
   const server = await startInProcess(t);
-  await upload(server, hello('1.0'));
+  await publish(server, hello('1.0'));
   const root = await aptMachine(t, server);
-  const settings = { method: 'PUT', body: JSON.stringify({ visibility: 'private' }) };
-  t.equal((await server.api('/api/v1/repositories/main', settings)).status, 200);
+  const token = await makePrivate(server);
   const refused = await root.update();
   t.equal(refused.code, 100);
   t.match(refused.output, /401 +Unauthorized/);
-  const operator = { kind: 'operator', name: 'test' } as const;
-  const token = { name: 'machine', scope: 'read', repositories: ['main'], expiresAt: null } as const;
-  const { text } = await createToken(server.app, operator, token);
   await writeFile(
     join(root.dir, 'etc/apt/auth.conf.d/main.conf'),
-    `machine ${server.url}/apt/main/\nlogin token\npassword ${text}\n`,
+    `machine ${server.url}/apt/main/\nlogin token\npassword ${token}\n`,
   );
   isWell(t, await root.update(), 'update');
   isWell(t, await root.apt('install', 'hello'), 'install');
@@ -466,8 +458,8 @@ void t.test(
   { skip },
   async (t) => {
     const server = await startInProcess(t);
-    await upload(server, hello('1.0'));
-    await upload(server, hello('2.0~rc+1'));
+    await publish(server, hello('1.0'));
+    await publish(server, hello('2.0~rc+1'));
     const root = await aptMachine(t, server, (sources) =>
       sources.replace(`URIs: ${server.url}`, `URIs: file:${server.dataDir}/tree`),
     );

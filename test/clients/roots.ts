@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
+import { createToken } from '../../src/registry/create-token.ts';
 import { run } from '../run.ts';
-import type { TestServer } from '../server.ts';
+import type { InProcess, TestServer } from '../server.ts';
+import { testSigner } from '../signing-key.ts';
 
 /** For tap's `skip` option: dpkg and rpm give files to root, which only root can. */
 export const unlessRoot: string | false =
@@ -31,7 +33,8 @@ export async function download(server: TestServer, path: string): Promise<Buffer
 }
 
 /** The path of a served file in the data directory, for those who would tamper with it there. */
-export const onDisk = (server: TestServer, path: string): string => join(server.dataDir, 'tree', path);
+export const onDisk = (server: TestServer, path: string): string =>
+  join(server.dataDir, 'tree', decodeURIComponent(path));
 
 /** Replaces the first `from` in a file by `to`, which has the same length, as a fault or an attacker would. */
 export function tamper(path: string, from: string, to: string): void {
@@ -48,4 +51,42 @@ export function flipBit(path: string, offset: number): void {
   const at = offset < 0 ? bytes.length + offset : offset;
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
   writeFileSync(path, bytes);
+}
+
+/** Uploads a package that has to be new; answers the path of its URL. */
+export async function upload(
+  server: TestServer,
+  channel: string,
+  filename: string,
+  bytes: Uint8Array,
+): Promise<string> {
+  const response = await server.upload(channel, filename, bytes);
+  const text = await response.text();
+  if (response.status !== 201) throw new Error(`${response.status} ${text}`);
+  return new URL((JSON.parse(text) as { url: string }).url).pathname;
+}
+
+type Identity = { readonly name: string; readonly version: string; readonly architecture: string };
+
+export async function yank(server: TestServer, channel: string, identity: Identity): Promise<void> {
+  const { name, version, architecture } = identity;
+  const path = [name, version, architecture].map(encodeURIComponent).join('/');
+  const url = `/api/v1/repositories/main/channels/${channel}/packages/${path}`;
+  const response = await server.api(url, { method: 'DELETE' });
+  if (!response.ok) throw new Error(await response.text());
+}
+
+/** Makes the repository private; answers a token that a machine reads it with. */
+export async function makePrivate(server: InProcess): Promise<string> {
+  const settings = { method: 'PUT', body: JSON.stringify({ visibility: 'private' }) };
+  const response = await server.api('/api/v1/repositories/main', settings);
+  if (!response.ok) throw new Error(await response.text());
+  const operator = { kind: 'operator', name: 'test' } as const;
+  const token = { name: 'machine', scope: 'read', repositories: ['main'], expiresAt: null } as const;
+  return (await createToken(server.app, operator, token)).text;
+}
+
+/** A public key that the server does not sign with, armoured. */
+export async function strangeKey(): Promise<string> {
+  return (await testSigner('second')).key.armored;
 }
