@@ -19,14 +19,12 @@ export class Metrics {
   readonly #publications = new Histogram({
     name: 'entrepot_publication_seconds',
     help: 'Time of a publishing round, from the pending changes to the visible generation',
-    labelNames: ['format'],
     buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
     registers: [this.#registry],
   });
-  readonly #signedUntil = new Gauge({
-    name: 'entrepot_channel_valid_until_seconds',
-    help: 'When the signature of an apt channel expires, in seconds since 1970',
-    labelNames: ['repository', 'channel'],
+  readonly #validUntil = new Gauge({
+    name: 'entrepot_valid_until_seconds',
+    help: 'When the first apt channel expires unless it is signed again, in seconds since 1970',
     registers: [this.#registry],
   });
 
@@ -42,12 +40,13 @@ export class Metrics {
     this.#uploads.inc({ outcome });
   }
 
-  countPublication(format: string, elapsedMs: number): void {
-    this.#publications.observe({ format }, elapsedMs / 1000);
+  countPublication(elapsedMs: number): void {
+    this.#publications.observe(elapsedMs / 1000);
   }
 
-  setValidUntil(repository: string, channel: string, seconds: number): void {
-    this.#signedUntil.set({ repository, channel }, seconds);
+  /** Of all channels together: names of private repositories are not for everyone who reads metrics. */
+  setValidUntil(seconds: number): void {
+    this.#validUntil.set(seconds);
   }
 
   /** The text that Prometheus reads, and its media type. */

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { Kysely, SqliteDialect, sql, type Transaction } from 'kysely';
+import { Kysely, SqliteDialect, sql } from 'kysely';
 
 export type RepositoryRow = {
   name: string;
@@ -162,7 +162,6 @@ export type Tables = {
 
 /** The catalog, or a transaction on it: queries take either. */
 export type Catalog = Kysely<Tables>;
-export type CatalogTransaction = Transaction<Tables>;
 
 const migrationsDir = join(import.meta.dirname, '../../migrations');
 

@@ -29,6 +29,21 @@ export async function listGenerations(
   return await query.execute();
 }
 
+/** The Date, in seconds, of the apt channel that was signed longest ago; undefined when there is none. */
+export async function oldestHeadDate(db: Catalog): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('channels')
+    .innerJoin('generations', (join) =>
+      join.onRef('generations.channel', '=', 'channels.id').onRef('generations.number', '=', 'channels.head'),
+    )
+    .select('generations.date')
+    .where('channels.format', '=', 'apt')
+    .orderBy('generations.date')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.date;
+}
+
 export async function insertGeneration(db: Catalog, row: GenerationRow): Promise<void> {
   await db.insertInto('generations').values(row).execute();
 }

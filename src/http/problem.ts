@@ -39,6 +39,9 @@ const foreignCodes: Readonly<Record<string, ErrorCode>> = {
   EDQUOT: 'store_full',
 };
 
+/** The window of the limit on wrong tokens; the time of a restart. */
+const retryAfterSeconds: Readonly<Record<number, number>> = { 429: 60, 503: 5 };
+
 /** Any error as one of ours. What nobody foresaw becomes `internal`, with the error itself as its cause. */
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
@@ -54,8 +57,8 @@ function toAppError(error: unknown): AppError {
       },
     );
   }
-  const { code, message } = error as FastifyError;
-  const known = foreignCodes[code];
+  const { code, message, statusCode = 500 } = error as FastifyError;
+  const known = foreignCodes[code] ?? (statusCode >= 400 && statusCode < 500 ? 'bad_request' : undefined);
   if (known) return new AppError(known, message, undefined, { cause: error });
   return new AppError('internal', 'Something failed that should not have.', undefined, { cause: error });
 }
@@ -69,10 +72,12 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (row.status === 401) reply.header('www-authenticate', 'Basic realm="entrepot", charset="UTF-8", Bearer');
   // RFC 9110, 15.5.9: nobody waits for the rest of a body that has stopped coming.
   if (row.status === 408) reply.header('connection', 'close');
-  if (row.status === 429 || row.status === 503) reply.header('retry-after', '5');
+  const retryAfter = retryAfterSeconds[row.status];
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return reply
     .code(row.status)
     .header('cache-control', 'no-store')
+    .header('x-request-id', request.id)
     .type('application/problem+json')
     .send(
       JSON.stringify({

@@ -58,6 +58,10 @@ function newServer(app: App): Server {
     genReqId: () => createId(app.clock.now()),
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 1024 },
     forceCloseConnections: 'idle',
+    // What fails before any route or hook is reached, as a path that is not UTF-8.
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(error, request, reply);
+    },
   }).withTypeProvider<ZodTypeProvider>();
 }
 

@@ -85,8 +85,11 @@ export class Publisher {
   }
 
   async #round(channelId: string): ReturnType<typeof publishPending> {
+    const start = performance.now();
     try {
-      return await publishPending({ ...this.#deps, cache: this.#cache }, channelId);
+      const round = await publishPending({ ...this.#deps, cache: this.#cache }, channelId);
+      this.#deps.metrics.countPublication(performance.now() - start);
+      return round;
     } catch (error) {
       this.#cache.forget(channelId);
       throw error;

@@ -1,6 +1,7 @@
 /** What operators and their monitoring ask. */
 import { z } from 'zod';
 import type { App } from '../../app.ts';
+import { oldestHeadDate } from '../../db/generations.ts';
 import { AppError } from '../../errors.ts';
 import { problemSchema } from '../problem.ts';
 import type { Server } from '../server.ts';
@@ -42,6 +43,8 @@ export function operationRoutes(server: Server, app: App): void {
   );
 
   server.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    const date = await oldestHeadDate(app.db);
+    if (date !== undefined) app.metrics.setValidUntil(date + app.config.validMs / 1000);
     const { type, text } = await app.metrics.render();
     return await reply.type(type).send(text);
   });

@@ -12,6 +12,7 @@ import { listRepositories, listSigningKeys } from '../../db/repositories.ts';
 import { setupCommands } from '../../formats/setup-commands.ts';
 import { uploadFacts } from '../../registry/describe-package.ts';
 import { needRepository } from '../../registry/find.ts';
+import { errorsPage } from '../../web/errors.ts';
 import { homePage, type RepositoryCard } from '../../web/home.ts';
 import type { Html } from '../../web/html.ts';
 import { renderPage } from '../../web/layout.ts';
@@ -45,6 +46,8 @@ export async function pageRoutes(server: Server, app: App, identify: Identify): 
       .header('cache-control', 'public, max-age=31536000, immutable')
       .send(style),
   );
+
+  server.get('/errors', { schema: { hide: true } }, (_request, reply) => send(reply, 'Errors', errorsPage()));
 
   server.get('/', { schema: { hide: true } }, async (request, reply) => {
     const actor = await identify(request);

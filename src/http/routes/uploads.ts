@@ -36,6 +36,10 @@ function closeAfterRefusal(request: FastifyRequest, reply: FastifyReply): void {
 
 export function uploadRoutes(server: Server, app: App, identify: Identify): void {
   acceptAnyBody(server);
+  server.addHook('onError', (_request, _reply, error, done) => {
+    app.metrics.countUpload(error instanceof AppError ? error.code : 'internal');
+    done();
+  });
   server.put(
     '/api/v1/repositories/:repository/channels/:channel/packages/:filename',
     {
@@ -46,6 +50,8 @@ export function uploadRoutes(server: Server, app: App, identify: Identify): void
           'The body is the file. `curl -T app.deb …/packages/` works. The same bytes again answer 200; other ' +
           'bytes under the same name, version and architecture answer 409. `Repr-Digest` is checked when sent.',
         consumes: ['application/octet-stream'],
+        // For the document alone: the body is not read here.
+        body: z.unknown().meta({ description: 'The bytes of the .deb or .rpm file.' }),
         params: channelParams.extend({ filename: z.string().min(1).max(300) }),
         querystring: uploadQuery,
         response: { 200: receiptReply, 201: receiptReply, default: problemSchema },
@@ -84,6 +90,7 @@ export function uploadRoutes(server: Server, app: App, identify: Identify): void
           if (request.headers.expect !== undefined) reply.raw.writeContinue();
         },
       });
+      app.metrics.countUpload(receipt.status);
       return await reply.code(receipt.status === 'created' ? 201 : 200).send(receipt);
     },
   );

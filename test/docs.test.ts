@@ -1,0 +1,45 @@
+/** Documents that are made from the code are up to date, and the code has nothing that they do not say. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { errorTable } from '../src/errors.ts';
+import { generateDocs } from './generated-docs.ts';
+import { startInProcess } from './server.ts';
+
+const root = join(import.meta.dirname, '..');
+
+t.test('the generated documents are those of this code', async (t) => {
+  for (const [path, text] of Object.entries(await generateDocs(await startInProcess(t)))) {
+    const committed = existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : '';
+    t.equal(committed, text, `${path}: if this fails, npm run docs`);
+  }
+});
+
+t.test('every error code of the table is thrown somewhere, and no other is', (t) => {
+  const sources = (readdirSync(join(root, 'src'), { recursive: true }) as string[])
+    .filter((name) => name.endsWith('.ts') && name !== 'errors.ts')
+    .map((name) => readFileSync(join(root, 'src', name), 'utf8'))
+    .join('\n');
+  for (const code of Object.keys(errorTable)) t.ok(sources.includes(`'${code}'`), code);
+  const thrown = [...sources.matchAll(/new AppError\(\s*'(\w+)'/g)].map(([, code]) => code ?? '');
+  t.ok(thrown.length > 20);
+  for (const code of new Set(thrown)) t.ok(code in errorTable, code);
+  t.end();
+});
+
+t.test('links in the documents lead somewhere', (t) => {
+  const documents = [
+    ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
+    ...(readdirSync(join(root, 'docs'), { recursive: true }) as string[])
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
+  for (const document of documents) {
+    const text = readFileSync(join(root, document), 'utf8').replace(/```[\s\S]*?```/g, '');
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      t.ok(existsSync(join(root, dirname(document), target)), `${document}: ${target}`);
+    }
+  }
+  t.end();
+});
