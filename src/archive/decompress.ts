@@ -109,10 +109,10 @@ async function* decodeLzma(
   reader: ByteReader,
   place: Place,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // The decoder for the old format takes xz as well, by its magic; a part must be what its name says.
+  // The decoder for the old format takes xz and lzip as well, by their first byte; dpkg's takes neither.
   const [first] = await reader.peek(1);
-  if (format === 'lzma' && first === 0xfd)
-    throw new AppError('compressed_data', `${place.part ?? 'The data'} is xz, not lzma.`, place);
+  if (format === 'lzma' && (first === 0xfd || first === 0x4c))
+    throw new AppError('compressed_data', `${place.part ?? 'The data'} is not lzma.`, place);
   const decoder = await LzmaDecoder.create(format, place);
   try {
     while (!decoder.finished) {

@@ -81,7 +81,7 @@ export type LzmaFormat = 'xz' | 'lzma';
 
 export class LzmaDecoder {
   readonly #engine: Engine;
-  readonly #view: DataViewOf;
+  readonly #struct: StreamStruct;
   readonly #place: Place;
   /** True once the stream has ended, checks included. */
   finished = false;
@@ -90,7 +90,7 @@ export class LzmaDecoder {
 
   private constructor(engine: Engine, place: Place) {
     this.#engine = engine;
-    this.#view = new DataViewOf(engine);
+    this.#struct = new StreamStruct(engine);
     this.#place = place;
   }
 
@@ -108,22 +108,22 @@ export class LzmaDecoder {
   *push(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
     const { lzma, stream, input, output } = this.#engine;
     lzma.HEAPU8.set(bytes, input);
-    this.#view.set(at.nextIn, input);
-    this.#view.set(at.availableIn, bytes.length);
+    this.#struct.set(at.nextIn, input);
+    this.#struct.set(at.availableIn, bytes.length);
     for (;;) {
-      this.#view.set(at.nextOut, output);
-      this.#view.set(at.availableOut, outputBytes);
+      this.#struct.set(at.nextOut, output);
+      this.#struct.set(at.availableOut, outputBytes);
       const status = lzma._lzma_code(stream, 0);
-      const made = outputBytes - this.#view.get(at.availableOut);
+      const made = outputBytes - this.#struct.get(at.availableOut);
       if (made > 0) yield lzma.HEAPU8.slice(output, output + made);
       if (status === ret.streamEnd) {
         this.finished = true;
-        this.unread = this.#view.get(at.availableIn);
+        this.unread = this.#struct.get(at.availableIn);
         return;
       }
       // "No progress possible" only says here that all input is used up.
       if (status !== ret.ok && status !== ret.buffer) throw this.#failure(status);
-      if (made < outputBytes && this.#view.get(at.availableIn) === 0) return;
+      if (made < outputBytes && this.#struct.get(at.availableIn) === 0) return;
     }
   }
 
@@ -148,7 +148,7 @@ export class LzmaDecoder {
 }
 
 /** The members of an engine's `lzma_stream`. */
-class DataViewOf {
+class StreamStruct {
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
