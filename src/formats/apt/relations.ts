@@ -71,6 +71,8 @@ const operators: Readonly<Record<string, Exclude<Possibility['operator'], null>>
 
 /** The clauses of a field's value. Throws what `fault` makes. An empty value has none. */
 export function parseRelations(value: string, alternatives: boolean, fault: Fault): Clause[] {
+  // dpkg skips blanks behind the colon, but no line end.
+  if (value.startsWith('\n')) throw fault('starts on its second line, where dpkg finds no package name');
   // ASCII blanks only: a no-break space is part of a name, to dpkg as well, and makes it invalid.
   const text = value.replace(/[ \t\n]+/g, ' ').replace(/^ | $/g, '');
   if (text === '') return [];

@@ -65,6 +65,7 @@ const values = [
   'a:amd64 (>= 1)',
   'a:kfreebsd-i386',
   'a\n , b',
+  '\n a, b',
   'A',
   'a_b',
   '0a',
