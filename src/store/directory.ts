@@ -24,9 +24,10 @@ const chunksPerWrite = 1024;
 /** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
 export type Fatal = (error: unknown) => never;
 
+/** Whether nothing can be under that name. */
 function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(code);
 }
 
 /** The published tree in a local directory, as any web server can serve it. */
