@@ -177,6 +177,7 @@ async function readControl(member: ArMember): Promise<Control> {
   if (text === undefined)
     throw new AppError('control_archive', `${part} has no control file.`, { part, entry: 'control' });
   const stanza = parseStanza(text, `${part}/control`);
+  checkEnd(stanza, text, `${part}/control`);
   if (isInstallerPackage(stanza))
     throw new AppError(
       'deb_unsupported',
@@ -185,6 +186,14 @@ async function readControl(member: ArMember): Promise<Control> {
     );
   const facts = readControlFacts(stanza, `${part}/control`);
   return { members, stanza, facts, sums: parseMd5sums(members.get('md5sums')) };
+}
+
+/** dpkg 1.21 takes the newline behind a last field without a value for the value, and misses the newline. */
+function checkEnd(stanza: Stanza, text: Uint8Array, part: string): void {
+  const last = stanza.at(-1);
+  if (last === undefined || last.value !== '' || text.at(-2) === 0x0a) return;
+  const detail = `The last field of ${part}, ${last.name}, has no value.`;
+  throw new AppError('control_syntax', detail, { part, field: last.name });
 }
 
 function readData(member: ArMember, kind: Compression, sums: Md5sums): Promise<DataArchive> {

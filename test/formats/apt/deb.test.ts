@@ -311,6 +311,8 @@ t.test('the fields are those of a package that can be installed', async (t) => {
       code: 'control_field',
       place: { part: 'control.tar.gz/control', field },
     });
+  await t.rejects(fields({ 'X-Last': '' }), { code: 'control_syntax' }, 'dpkg misses a newline then');
+  t.ok(await fields({ 'X-Empty': '', 'X-Last': 'x' }));
   await t.rejects(fields({ 'Package-Type': 'udeb' }), { code: 'deb_unsupported' });
   await t.rejects(fields({ Section: 'non-free/debian-installer' }), { code: 'deb_unsupported' });
 
