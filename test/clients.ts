@@ -16,6 +16,7 @@ export const clients = {
   rpmkeys: 'rpm',
   rpmmd2solv: 'libsolv-tools',
   sqv: 'sqv',
+  strace: 'strace',
   xmllint: 'libxml2-utils',
   xz: 'xz-utils',
   zstd: 'zstd',

@@ -78,6 +78,7 @@ export class DirectoryStore implements Store {
   async putAlias(key: string, target: string): Promise<void> {
     const path = this.#path(key);
     // Relative, so that the tree can be moved, mounted elsewhere and mirrored.
+    this.#path(target);
     const link = posix.relative(posix.dirname(key), target);
     if ((await readLink(path)) === link) {
       await this.#syncFolder(dirname(path));

@@ -1,0 +1,30 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { DirectoryStore } from '../../src/store/directory.ts';
+import { temporaryDir } from '../server.ts';
+import { storeContract } from './contract.ts';
+
+const openAt = (root: string): DirectoryStore =>
+  new DirectoryStore(root, (error) => {
+    throw error;
+  });
+
+storeContract({
+  name: 'a directory',
+  open: (t) => {
+    const root = join(temporaryDir(t), 'tree');
+    return Promise.resolve({ store: openAt(root), reopen: () => Promise.resolve(openAt(root)) });
+  },
+});
+
+t.test('a directory: what a crash left half written is removed', async (t) => {
+  const root = join(temporaryDir(t), 'tree');
+  const store = openAt(root);
+  await store.putPointer('a', Buffer.from('x'), 0);
+  writeFileSync(join(root, '.tmp/half'), 'ha');
+  await store.clearTemporary();
+  t.same(readdirSync(root), ['a']);
+  await store.putPointer('a', Buffer.from('y'), 0);
+  t.same(readdirSync(join(root, '.tmp')), []);
+});
