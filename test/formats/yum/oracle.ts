@@ -6,9 +6,10 @@ import { basename, join, relative } from 'node:path';
 import { env } from 'node:process';
 import { gunzipSync } from 'node:zlib';
 import { filelistsFragment } from '../../../src/formats/yum/filelists.ts';
+import { numbersOf } from '../../../src/formats/yum/header.ts';
 import { otherFragment } from '../../../src/formats/yum/other.ts';
 import { primaryFragment } from '../../../src/formats/yum/primary.ts';
-import { indexFoot, indexHead } from '../../../src/formats/yum/repomd.ts';
+import { indexFoot, indexHead, packageDocuments } from '../../../src/formats/yum/repomd.ts';
 import type { PackageDocument } from '../../../src/formats/yum/repomd.ts';
 import { parseRpm } from '../../../src/formats/yum/rpm.ts';
 import type { RpmPackage } from '../../../src/formats/yum/rpm.ts';
@@ -94,6 +95,62 @@ export function canonicalPackages(document: string): Map<string, string[]> {
     packages.set(pkgid, text.split('\n'));
   }
   return packages;
+}
+
+/** What createrepo_c 0.17.3 writes otherwise, and why we are right. Each takes the lines of a package apart. */
+const differences: readonly {
+  readonly why: string;
+  readonly concerns: (rpm: RpmPackage) => boolean;
+  readonly theirs: (lines: readonly string[], rpm: RpmPackage) => string[];
+  readonly ours?: (lines: readonly string[], rpm: RpmPackage) => string[];
+}[] = [
+  {
+    why: 'requires of pretrans and posttrans are pre-requirements: createrepo_c does so since 1.1.1',
+    concerns: (rpm) => (numbersOf(rpm.header, 'REQUIREFLAGS') ?? []).some((flags) => (flags & 0xa0) !== 0),
+    theirs: (lines) => withoutPre(lines),
+    ours: (lines) => withoutPre(lines),
+  },
+  {
+    why: 'packages of format 6 have the size of the archive in another tag: createrepo_c with rpm 4.18 writes 0',
+    concerns: (rpm) => rpm.format === 6,
+    theirs: (lines, rpm) =>
+      lines.map((line) => line.replace('archive="0"', `archive="${rpm.metadata.archiveSizeBytes}"`)),
+  },
+];
+
+/** Without `pre`, entries that differed in it alone are one. */
+const withoutPre = (lines: readonly string[]): string[] => [
+  ...new Set(lines.map((line) => line.replace(' pre="1"', ''))),
+];
+
+/** Where our documents and theirs differ, of these packages, for no reason that is listed. */
+export function compareDocuments(
+  packages: readonly Pick<Rendered, 'pkgid' | 'rpm'>[],
+  ours: Documents,
+  theirs: Documents,
+): unknown[] {
+  return packageDocuments.flatMap((kind) => {
+    const expected = canonicalPackages(theirs[kind]);
+    const found = canonicalPackages(ours[kind]);
+    return packages.flatMap(({ pkgid, rpm }) => {
+      let [a, b] = [found.get(pkgid) ?? [], expected.get(pkgid) ?? []];
+      for (const difference of differences) {
+        if (kind !== 'primary' || !difference.concerns(rpm)) continue;
+        a = difference.ours?.(a, rpm) ?? a;
+        b = difference.theirs(b, rpm);
+      }
+      if (a.length > 0 && a.join('\n') === b.join('\n')) return [];
+      const file = rpm.facts.filename;
+      return [
+        {
+          kind,
+          file,
+          ours: a.filter((line) => !b.includes(line)),
+          theirs: b.filter((line) => !a.includes(line)),
+        },
+      ];
+    });
+  });
 }
 
 /** What is wrong with a document's form, by libxml2; empty when it is well formed. */
