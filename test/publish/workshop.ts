@@ -1,0 +1,91 @@
+/** A server's inside with hands on it: a store and a signer that stop or fail where a test says. */
+import { Readable } from 'node:stream';
+import type { Test } from 'tap';
+import type { App } from '../../src/app.ts';
+import { Publisher } from '../../src/publish/publisher.ts';
+import { uploadPackage, type Receipt } from '../../src/registry/upload-package.ts';
+import type { Signer } from '../../src/signing/signer.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { Sample } from '../packages.ts';
+import { startInProcess, type InProcess } from '../server.ts';
+
+type Write = 'putImmutable' | 'putImmutableFile' | 'putPointer' | 'putAlias' | 'delete';
+
+export type Hooks = {
+  /** Before each write; what it throws is what the write fails with. */
+  write: (operation: Write, key: string) => void | Promise<void>;
+  /** Before each use of a key. */
+  sign: () => void | Promise<void>;
+};
+
+export type Workshop = {
+  readonly server: InProcess;
+  /** The server's own parts, with the store and the signer that can be held. */
+  readonly app: App;
+  readonly hooks: Hooks;
+  readonly upload: (channel: string, sample: Sample) => Promise<Receipt>;
+};
+
+const nothing = (): undefined => undefined;
+
+function heldStore(store: Store, hooks: Hooks): Store {
+  const held =
+    <A extends unknown[]>(operation: Write, write: (key: string, ...rest: A) => Promise<void>) =>
+    async (key: string, ...rest: A): Promise<void> => {
+      await hooks.write(operation, key);
+      await write.call(store, key, ...rest);
+    };
+  return {
+    putImmutable: held('putImmutable', store.putImmutable.bind(store)),
+    putImmutableFile: held('putImmutableFile', store.putImmutableFile.bind(store)),
+    putPointer: held('putPointer', store.putPointer.bind(store)),
+    putAlias: held('putAlias', store.putAlias.bind(store)),
+    delete: held('delete', store.delete.bind(store)),
+    open: store.open.bind(store),
+    list: store.list.bind(store),
+  };
+}
+
+export async function openWorkshop(
+  t: Test,
+  options: Parameters<typeof startInProcess>[1] = {},
+): Promise<Workshop> {
+  const server = await startInProcess(t, options);
+  const hooks: Hooks = { write: nothing, sign: nothing };
+  const store = heldStore(server.app.store, hooks);
+  const signerOf = async (repository: string): Promise<Signer> => {
+    await hooks.sign();
+    return await server.app.signerOf(repository);
+  };
+  const { validMs, resignMs } = server.app.config;
+  const publisher = new Publisher({ ...server.app, store, signerOf, validMs, resignMs });
+  const app = { ...server.app, store, signerOf, publisher };
+  const upload = (channel: string, { filename, bytes }: Sample): Promise<Receipt> =>
+    uploadPackage(app, {
+      actor: { kind: 'operator', name: 'test' },
+      repository: 'main',
+      channel,
+      filename,
+      component: null,
+      body: Readable.from([bytes]),
+      digests: [],
+      client: 'test',
+      declared: { source: null, commit: null, ref: null, run: null, builder: null },
+      beforeBody: nothing,
+    });
+  return { server, app, hooks, upload };
+}
+
+/** A door that is shut until it is opened; `reached` resolves when the first one stands before it. */
+export function gate(): { pass: () => Promise<void>; open: () => void; reached: Promise<void> } {
+  const reached = Promise.withResolvers<undefined>();
+  const opened = Promise.withResolvers<undefined>();
+  return {
+    pass: async () => {
+      reached.resolve(undefined);
+      await opened.promise;
+    },
+    open: () => opened.resolve(undefined),
+    reached: reached.promise,
+  };
+}
