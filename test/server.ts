@@ -97,7 +97,7 @@ export async function startInProcess(
   const app = await createApp({
     config,
     log: createLogger('silent'),
-    publicUrl: url,
+    publicUrl: config.publicUrl ?? url,
     clock: options.clock ?? systemClock,
   });
   if ((await app.db.selectFrom('tokens').select('id').execute()).length === 0)
