@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
+import { withPreparedStatements } from './prepared.ts';
 
 export type RepositoryRow = {
   name: string;
@@ -174,7 +175,7 @@ export function openSqlite(path: string): Catalog {
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
   database.pragma('busy_timeout = 10000');
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
 }
 
 /** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */

@@ -5,7 +5,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ulid } from 'ulid';
+import { createId } from '../ids.ts';
 import { AppError } from '../errors.ts';
 
 export type Staged = {
@@ -65,7 +65,7 @@ export async function receive(
   limits: ReceiveLimits,
   claims: readonly ClaimedDigest[],
 ): Promise<Staged> {
-  const path = join(folder, ulid());
+  const path = join(folder, createId(Date.now()));
   const sha256 = createHash('sha256');
   const hashes = claims.map((claim) =>
     claim.algorithm === 'sha-256' ? null : createHash(claim.algorithm.replace('-', '')),

@@ -12,7 +12,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
-import { ulid } from 'ulid';
+import { createId } from '../ids.ts';
 import type { ByteRange, Store, StoredFile, StoredKey } from './store.ts';
 
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
@@ -158,7 +158,7 @@ export class DirectoryStore implements Store {
   async #temporary(): Promise<string> {
     const folder = join(this.root, temporaryFolder);
     await this.#ensureFolder(folder);
-    return join(folder, ulid());
+    return join(folder, createId(Date.now()));
   }
 
   async #write(path: string, chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<void> {
