@@ -13,6 +13,7 @@ import { aptMachine, aptRoot, complaints, type AptRoot } from './apt-root.ts';
 import {
   download,
   flipBit,
+  keepPublishing,
   makePrivate,
   onDisk,
   strangeKey,
@@ -345,6 +346,8 @@ void t.test('several publications of one second are all seen', { skip }, async (
     isWell(t, await root.update(), version);
     t.equal((await versions(root))[0], version);
   }
+  const shown = (await fetch(`${server.url}/apt/main/dists/stable/InRelease`)).headers.get('last-modified');
+  t.equal(Date.parse(shown ?? ''), now - 250, 'no time is shown that has not come yet');
   now += 60_000;
   isWell(t, await root.update(), 'a minute later');
   const other = await aptMachine(t, server);
@@ -434,6 +437,82 @@ void t.test('a download that was interrupted goes on where it stopped', { skip }
   t.match(outcome.output, /^Range: bytes=100000-/m);
   t.match(outcome.output, new RegExp(`^Content-Range: bytes 100000-${size - 1}/${size}`, 'im'));
   t.equal(root.read('opt/hello'), data);
+});
+
+void t.test('many packages come over one connection, whatever their size', { skip }, async (t) => {
+  const server = await startInProcess(t);
+  const names = Array.from({ length: 40 }, (_, i) => `part${i}`);
+  const size = (i: number): number => (i % 10 === 0 ? 3_000_000 : i * 100);
+  await Promise.all(
+    names.map((name, i) =>
+      publish(server, {
+        control: { Package: name },
+        files: [{ path: `opt/${name}`, data: Buffer.alloc(size(i), i) }],
+        compression: 'none',
+      }),
+    ),
+  );
+  const root = await aptMachine(t, server);
+  isWell(t, await root.update(), 'update');
+  isWell(t, await root.apt('install', ...names), 'install');
+  t.equal((await root.installed()).length, names.length);
+  names.forEach((name, i) => t.equal(statSync(join(root.dir, 'opt', name)).size, size(i)));
+});
+
+void t.test('updates in the midst of publications take one generation or another', { skip }, async (t) => {
+  const server = await startInProcess(t);
+  const ci = keepPublishing((version) => publish(server, hello(`1.${version}`)));
+  const seen: number[] = [];
+  const root = await aptMachine(t, server);
+  for (let i = 0; i < 10; i++) {
+    const before = ci.published();
+    const machine = i % 2 === 0 ? root : await aptMachine(t, server);
+    isWell(t, await machine.update(), `update ${i}`);
+    const newest = Number((await versions(machine))[0]?.replace('1.', '') ?? 0);
+    t.ok(newest >= before, `${newest} after ${before}`);
+    seen.push(newest);
+  }
+  await ci.stop();
+  t.ok(new Set(seen).size > 5, `saw ${seen.join(' ')} of ${ci.published()}`);
+});
+
+void t.test('a quiet channel expires unless it is signed again', { skip }, async (t) => {
+  let now = Date.now() - 8 * 86_400_000;
+  const server = await startInProcess(t, { clock: { now: () => now } });
+  await publish(server, hello('1.0'));
+  const root = await aptMachine(t, server);
+  const expired = await root.update();
+  t.equal(expired.code, 100);
+  t.match(expired.output, /is expired \(invalid since/);
+  now += 8 * 86_400_000;
+  t.same(await server.app.publisher.signStale(), ['main/stable']);
+  isWell(t, await root.update(), 'signed again');
+  t.same(await versions(root), ['1.0']);
+});
+
+void t.test('machines pin a channel by its names, and choose components', { skip }, async (t) => {
+  const server = await startInProcess(t);
+  const settings = { format: 'apt', components: ['main', 'extra'] };
+  const put = { method: 'PUT', body: JSON.stringify(settings) };
+  t.equal((await server.api('/api/v1/repositories/main/channels/stable', put)).status, 200);
+  await publish(server, hello('1.0'));
+  const extra = '/api/v1/repositories/main/channels/stable/packages/hello.deb?component=extra';
+  const body = new Uint8Array(buildDeb(hello('2.0')));
+  t.equal((await server.api(extra, { method: 'PUT', body })).status, 201);
+  const both = await aptMachine(t, server);
+  isWell(t, await both.update(), 'both components');
+  t.same(await versions(both), ['2.0', '1.0']);
+  const one = await aptMachine(t, server, (sources) =>
+    sources.replace(/^Components: .*$/m, 'Components: main'),
+  );
+  isWell(t, await one.update(), 'one component');
+  t.same(await versions(one), ['1.0']);
+  t.match((await both.cache('policy')).output, /release o=main,a=stable,n=stable,l=main,c=extra,b=amd64/);
+  await writeFile(
+    join(both.dir, 'etc/apt/preferences.d/extra'),
+    'Package: *\nPin: release o=main, c=extra\nPin-Priority: -1\n',
+  );
+  t.match((await both.cache('policy', 'hello')).output, /Candidate: 1\.0$/m);
 });
 
 void t.test('a private repository asks for a token, which apt sends as a password', { skip }, async (t) => {

@@ -10,6 +10,7 @@ import { byBaseUrl, complaints, dnfMachine, dnfRoot, type DnfRoot } from './dnf-
 import {
   download,
   flipBit,
+  keepPublishing,
   makePrivate,
   onDisk,
   strangeKey,
@@ -186,6 +187,20 @@ void t.test('every publication is seen, also when several are of one second', { 
     published.push(`${version}-1`);
     for (const root of roots) t.same(await versions(root), published);
   }
+});
+
+void t.test('refreshes in the midst of publications take one generation or another', { skip }, async (t) => {
+  const server = await startInProcess(t);
+  const ci = keepPublishing((version) => publish(server, hello(`1.${version}`)));
+  const root = await dnfMachine(t, server);
+  for (let i = 0; i < 8; i++) {
+    const before = ci.published();
+    isWell(t, root, await root.dnf('makecache', '--refresh'), `makecache ${i}`);
+    const offered = (await versions(root)).length;
+    t.ok(offered >= before, `${offered} after ${before}`);
+  }
+  await ci.stop();
+  t.ok(ci.published() > 8);
 });
 
 void t.test('a refresh without news downloads no index', { skip }, async (t) => {

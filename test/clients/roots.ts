@@ -66,6 +66,28 @@ export async function upload(
   return new URL((JSON.parse(text) as { url: string }).url).pathname;
 }
 
+/** Publishes one version after another, as a busy CI does, until it is told to stop. */
+export function keepPublishing(publish: (version: number) => Promise<unknown>): {
+  readonly published: () => number;
+  readonly stop: () => Promise<void>;
+} {
+  const stopping = new AbortController();
+  let published = 0;
+  const work = (async () => {
+    while (!stopping.signal.aborted) {
+      await publish(published + 1);
+      published++;
+    }
+  })();
+  return {
+    published: () => published,
+    stop: async () => {
+      stopping.abort();
+      await work;
+    },
+  };
+}
+
 type Identity = { readonly name: string; readonly version: string; readonly architecture: string };
 
 export async function yank(server: TestServer, channel: string, identity: Identity): Promise<void> {
