@@ -24,6 +24,7 @@ const folders = [
   'etc/apt/preferences.d',
   'etc/apt/sources.list.d',
   'etc/apt/trusted.gpg.d',
+  'tmp',
   'var/cache/apt/archives/partial',
   'var/lib/apt/lists/partial',
   'var/lib/dpkg/info',
@@ -50,8 +51,8 @@ APT::Update::Error-Mode "any";
 DPkg::Options { "--root=${dir}"; "--log=${dir}/var/log/dpkg.log"; "--force-script-chrootless"; };
 `,
   );
-  // Read before all else: with this Dir, nothing of the machine's own configuration is.
-  const variables = { APT_CONFIG: join(dir, 'apt.conf') };
+  // Read before all else: with this Dir, nothing of the machine's own configuration is. apt leaves keys in TMPDIR.
+  const variables = { APT_CONFIG: join(dir, 'apt.conf'), TMPDIR: join(dir, 'tmp') };
   const apt = (...args: string[]): Promise<Outcome> => runClient(variables, 'apt-get', ['-y', ...args]);
   return {
     dir,
