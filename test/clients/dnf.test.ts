@@ -311,6 +311,16 @@ void t.test('a machine that trusts another key takes nothing', { skip }, async (
   t.match(outcome.output, /GPG|key/);
 });
 
+void t.test('a machine can be pinned to a generation', { skip }, async (t) => {
+  const server = await startInProcess(t);
+  await publish(server, hello('1.0'));
+  await publish(server, hello('2.0'));
+  const pinned = (repo: string): string => byBaseUrl(repo).replace(/^baseurl=.*$/m, '$&generations/2/');
+  const root = await dnfMachine(t, server, pinned);
+  isWell(t, root, await root.dnf('install', 'hello'), 'install');
+  t.same(await root.installed(), ['hello-1.0-1.noarch']);
+});
+
 void t.test('a private repository asks for a token, which dnf sends as a password', { skip }, async (t) => {
   const server = await startInProcess(t);
   await publish(server, hello('1.0'));

@@ -10,6 +10,7 @@ import { byBaseUrl } from './dnf-root.ts';
 import {
   download,
   flipBit,
+  makePrivate,
   onDisk,
   strangeKey,
   tamper,
@@ -149,3 +150,23 @@ void t.test('a machine that trusts another key takes nothing', { skip }, async (
   t.not(outcome.code, 0, outcome.output);
   t.same(await root.installed(), []);
 });
+
+void t.test(
+  'a private repository asks for a token, which zypper sends as a password',
+  { skip },
+  async (t) => {
+    const server = await startInProcess(t);
+    await publish(server, hello('1.0'));
+    const root = await zypperMachine(t, server);
+    const token = await makePrivate(server);
+    const refused = await root.zypper('refresh');
+    t.not(refused.code, 0);
+    t.match(refused.output, /401/);
+    writeFileSync(
+      join(root.dir, 'etc/zypp/credentials.cat'),
+      `[${server.url}/]\nusername=token\npassword=${token}\n`,
+    );
+    isWell(t, await root.zypper('install', 'hello'), 'install');
+    t.same(await root.installed(), ['hello-1.0-1.noarch']);
+  },
+);
