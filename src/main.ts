@@ -30,8 +30,12 @@ function report(error: unknown): number {
     stderr.write(`entrepot: ${error.message}\n`);
     return 2;
   }
-  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-    stderr.write(`entrepot: ${(error as Error).message}: choose another port with --listen.\n`);
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined) {
+    // The system's own sentence names the file or the address.
+    stderr.write(
+      `entrepot: ${message}${syscall === 'listen' ? ': choose another address or port with --listen.' : ''}\n`,
+    );
     return 1;
   }
   if (error instanceof CommandFailed) {

@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A URL without the credentials that CI systems put into clone URLs: what is declared is shown to everyone. */
 export function withoutCredentials(url: string | undefined): string | undefined {
-  return url?.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
+  return url?.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
 }
 
 /** The parts that are there, joined: "GitHub Actions, acme/app/.github/workflows/release.yml@refs/tags/v1". */

@@ -1,7 +1,7 @@
 /** Uploading from a terminal or from CI. Retries are safe: the same bytes again change nothing. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { basename } from 'node:path';
@@ -27,6 +27,8 @@ type PushFlags = Declared & {
   retries: number;
 };
 
+/** A server or a proxy that knows no `Expect: 100-continue` is sent the file after this (RFC 9110, 10.1.1). */
+const continueTimeoutMs = 2000;
 /** Without a byte of an answer for this long, the attempt is given up. */
 const answerTimeoutMs = 300_000;
 const maxAnswerBytes = 2 ** 20;
@@ -63,19 +65,35 @@ async function push(files: string[], flags: PushFlags): Promise<void> {
   const server = (flags.url ?? environment.url ?? 'http://localhost:8080').replace(/\/+$/, '');
   const { source, commit, ref, run, builder } = { ...declaredBy(environment.ci), ...definedOf(flags) };
   const query = new URLSearchParams(
-    definedOf({ source: withoutCredentials(source), commit, ref, run, builder, component: flags.component }),
+    definedOf({
+      source: withoutCredentials(source),
+      commit,
+      ref,
+      run: withoutCredentials(run),
+      builder,
+      component: flags.component,
+    }),
   );
-  const receipts: Receipt[] = [];
+  // Before anything is sent: a name that was misspelled should not leave half of the files published.
   for (const file of files) {
-    const path = [flags.repository, 'channels', flags.channel, 'packages', basename(file)].map(
-      encodeURIComponent,
-    );
-    const url = new URL(`${server}/api/v1/repositories/${path.join('/')}?${query.toString()}`);
-    const receipt = await pushFile(file, { url, token: environment.token, retries: flags.retries });
-    receipts.push(receipt);
-    if (flags.json !== true) stdout.write(receiptText(receipt));
+    await access(file, constants.R_OK);
+    if (!(await stat(file)).isFile()) throw new CommandFailed(`${file} is not a file.`);
   }
-  if (flags.json === true) stdout.write(`${JSON.stringify(receipts, null, 2)}\n`);
+  const receipts: Receipt[] = [];
+  try {
+    for (const file of files) {
+      const path = [flags.repository, 'channels', flags.channel, 'packages', basename(file)].map(
+        encodeURIComponent,
+      );
+      const url = new URL(`${server}/api/v1/repositories/${path.join('/')}?${query.toString()}`);
+      const receipt = await pushFile(file, { url, token: environment.token, retries: flags.retries });
+      receipts.push(receipt);
+      if (flags.json !== true) stdout.write(receiptText(receipt));
+    }
+  } finally {
+    // Also when a later file is refused: these are published.
+    if (flags.json === true) stdout.write(`${JSON.stringify(receipts, null, 2)}\n`);
+  }
 }
 
 /** The flags that were given: an absent one must not hide what CI says. */
@@ -108,7 +126,8 @@ async function pushFile(file: string, attempt: Attempt): Promise<Receipt> {
       return await send(file, { ...attempt, size, digest, progress });
     } catch (error) {
       progress.stop();
-      if (!(error instanceof Transient) || tried >= attempt.retries) throw error;
+      if (!(error instanceof Transient)) throw error;
+      if (tried >= attempt.retries) throw new CommandFailed(error.message, { cause: error });
       const waitMs = error.waitMs ?? 500 * 2 ** tried;
       stderr.write(`${basename(file)}: ${error.message}; trying again in ${waitMs / 1000} s\n`);
       await wait(waitMs);
@@ -141,10 +160,16 @@ async function send(file: string, { url, token, size, digest, progress }: Sendin
       done(null, chunk);
     },
   });
-  request.once('continue', () => {
+  const sendBody = (): void => {
+    clearTimeout(impatience);
     // A refusal ends the request while the file is still being sent: the answer says why, not this.
     pipeline(createReadStream(file, { highWaterMark: 2 ** 18 }), counting, request).catch(() => undefined);
-  });
+  };
+  const impatience = setTimeout(() => {
+    request.off('continue', sendBody);
+    sendBody();
+  }, continueTimeoutMs);
+  request.once('continue', sendBody);
   request.flushHeaders();
   let response: IncomingMessage;
   let text: string;
@@ -154,6 +179,7 @@ async function send(file: string, { url, token, size, digest, progress }: Sendin
   } catch (error) {
     throw new Transient((error as Error).message, undefined, { cause: error });
   } finally {
+    clearTimeout(impatience);
     progress.stop();
     request.destroy();
   }
@@ -170,16 +196,25 @@ async function readAnswer(response: IncomingMessage): Promise<string> {
   return text;
 }
 
+/** What a proxy in between says is often no JSON, whatever its type is. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 function parseAnswer(response: IncomingMessage, text: string): Receipt {
   const status = response.statusCode ?? 0;
-  const body: unknown = /json/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : null;
-  if (status === 200 || status === 201) return body as Receipt;
+  const body = parseJson(text);
+  if ((status === 200 || status === 201) && body !== null) return body as Receipt;
   const { detail, action, code } = (body ?? {}) as { detail?: string; action?: string; code?: string };
   const message = [detail ?? `the server answered ${status}`, action, code && `(${code})`]
     .filter(Boolean)
     .join(' ');
   const retryAfter = Number(response.headers['retry-after']);
-  if (status === 429 || status === 502 || status === 503 || status === 504)
+  if ([408, 429, 502, 503, 504].includes(status))
     throw new Transient(message, retryAfter > 0 ? retryAfter * 1000 : undefined);
   throw new CommandFailed(message);
 }

@@ -24,7 +24,7 @@ export function serveCommand(program: Command): void {
 async function serve(config: Config): Promise<void> {
   const log = createLogger(config.logLevel);
   const { host } = config.listen;
-  const port = config.listen.port === 0 ? await freePort(host) : config.listen.port;
+  const port = await findPort(config.listen);
   const publicUrl = config.publicUrl ?? baseUrl(host, port);
   log.debug({ config: printableConfig(config) }, 'settings');
   const app = await createApp({ config, log, publicUrl });
@@ -42,11 +42,14 @@ async function serve(config: Config): Promise<void> {
   });
 }
 
-/** Which port 0 would be: the URL is part of what is published, so it has to be known before. */
-async function freePort(host: string): Promise<number> {
+/**
+ * The port to listen on, held for a moment: which one 0 would be has to be known before, because the URL is part
+ * of what is published; and one that is in use has to be met before a token is made, which is shown only once.
+ */
+async function findPort({ host, port }: Config['listen']): Promise<number> {
   return await new Promise((resolve, reject) => {
     const socket = createSocket().once('error', reject);
-    socket.listen(0, host, () => {
+    socket.listen(port, host, () => {
       const address = socket.address();
       socket.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
@@ -84,7 +87,7 @@ Upload an .rpm:
   curl ${header} -T FILE.rpm ${api}/${yumChannel}/packages/
 
 Set a machine up (Debian, Ubuntu; for others see ${publicUrl}/r/${repository}):
-  curl -fsSo /etc/apt/sources.list.d/${repository}.sources ${publicUrl}/setup/${repository}/${aptChannel}.sources && apt-get update
+  curl -fsSo /etc/apt/sources.list.d/${repository}-${aptChannel}.sources ${publicUrl}/setup/${repository}/${aptChannel}.sources && apt-get update
 
 `;
 }

@@ -1,0 +1,56 @@
+/** The command line as a user has it: one command of the real program, run to its end. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+
+export const entryPoint = join(import.meta.dirname, '../src/entrepot.js');
+
+export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+
+export type Running = {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves once this has been written on either output; fails when the program ends without it. */
+  readonly says: (pattern: RegExp) => Promise<string>;
+};
+
+/** Starts a command with these variables and no others of the user's. */
+export function startCommand(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Running {
+  const child = spawn(process.execPath, [entryPoint, ...args], {
+    env: { PATH: process.env['PATH'], ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const written = { stdout: '', stderr: '' };
+  const listeners = new Set<() => void>();
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (chunk: Buffer) => {
+      written[name] += chunk.toString();
+      for (const listener of listeners) listener();
+    });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code) => resolve({ code, ...written }));
+  });
+  const says = (pattern: RegExp): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = [written.stdout, written.stderr].find((text) => pattern.test(text));
+        if (found !== undefined) resolve(found);
+      };
+      listeners.add(look);
+      look();
+      void ended.then(({ code, stdout, stderr }) => {
+        look();
+        reject(new Error(`ended with ${code} without ${String(pattern)}:\n${stdout}${stderr}`));
+      });
+    });
+  return { child, ended, says };
+}
+
+export function runCommand(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return startCommand(args, variables).ended;
+}
