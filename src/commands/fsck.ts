@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
+import { holdExclusively } from '../db/exclusive.ts';
 import { checkEverything } from '../registry/fsck.ts';
 import { DirectoryStore } from '../store/directory.ts';
 import { CommandFailed } from './failed.ts';
@@ -15,11 +17,19 @@ export function fsckCommand(program: Command): void {
       throw error;
     });
     let faults = 0;
-    for await (const fault of checkEverything({ db: catalog.db, store })) {
+    const alone = isAlone(catalog.config.dataDir);
+    for await (const fault of checkEverything({ db: catalog.db, store }, { alone })) {
       faults += 1;
       stdout.write(`${fault.key}: ${fault.problem}\n`);
     }
     if (faults > 0) throw new CommandFailed(`${faults} differences between the catalog and the tree`);
     stdout.write('clean\n');
   });
+}
+
+/** Whether no server is running on this directory, so that nothing moves while it is looked at. */
+function isAlone(dataDir: string): boolean {
+  const unlock = holdExclusively(join(dataDir, 'lock.db'));
+  unlock?.();
+  return unlock !== null;
 }

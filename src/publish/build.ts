@@ -42,6 +42,13 @@ export function writeSettings(form: ChannelForm): string {
   return JSON.stringify({ origin, label, description, components, architectures, publicUrl });
 }
 
+/** The channel as a generation was published with it; what `writeSettings` kept over what it is now. */
+export function publishedForm(channel: ChannelRow, settings: string): ChannelForm {
+  // Written by writeSettings into our own catalog; empty in generations of the first version.
+  const published = settings === '' ? {} : (JSON.parse(settings) as Partial<ChannelForm>);
+  return { ...channelForm(channel, ''), ...published };
+}
+
 /** Composes one index and takes its digests. */
 export async function composeIndex({ plan, segments }: IndexState): Promise<ComposedIndex> {
   const count = segments.reduce((sum, segment) => sum + segment.keys.length, 0);

@@ -1,126 +1,249 @@
 /** Re-derives what is published from the packages and the catalog, and names every difference by its path. */
 import { createHash } from 'node:crypto';
-import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
-import { listChannels } from '../db/channels.ts';
-import { listGenerations } from '../db/generations.ts';
-import { listPackages } from '../db/packages.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Catalog, ChannelRow, GenerationRow, PackageRow } from '../db/catalog.ts';
+import { getChannel, listChannels } from '../db/channels.ts';
+import { findGeneration, listGenerations } from '../db/generations.ts';
+import { findByIdentity, listPackages } from '../db/packages.ts';
 import { listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { channelForm, composeIndex, parseIndexes } from '../publish/build.ts';
+import { channelForm, composeIndex, parseIndexes, publishedForm } from '../publish/build.ts';
 import { loadState } from '../publish/channel-state.ts';
+import { expectedOf, type Expected, type SignedText } from '../publish/expected.ts';
 import { parseVisible } from '../publish/visible.ts';
 import { readPublicKey } from '../signing/keys.ts';
+import type { PublicKey } from '../signing/public-key.ts';
 import { verifyClearsigned, verifyDetached } from '../signing/verify.ts';
 import type { Store } from '../store/store.ts';
+import { makeSetupFiles } from './setup-files.ts';
 
 export type FsckDeps = { readonly db: Catalog; readonly store: Store };
 export type Fault = { readonly key: string; readonly problem: string };
 
 /** Generations read at a time. */
 const page = 100;
+/** A head that is being published beside us is whole within this time after its commit, or it is at fault. */
+const patienceMs = 5000;
+const lookAgainMs = 100;
 
 /** Checks every package file, every generation's files, and every head's indexes, pointers and signatures. */
-export async function* checkEverything(deps: FsckDeps): AsyncGenerator<Fault> {
-  for (const row of await listPackages(deps.db))
-    yield* checkFile(deps.store, row.path, { sha256: row.sha256, sizeBytes: row.size_bytes });
-  for (const channel of await listChannels(deps.db)) yield* checkChannel(deps, channel);
+export async function* checkEverything(deps: FsckDeps, options = { alone: false }): AsyncGenerator<Fault> {
+  const packages = await listPackages(deps.db);
+  for (const row of packages) yield* checkPackage(deps, row);
+  for (const channel of await listChannels(deps.db)) {
+    yield* checkGenerations(deps, channel, packages);
+    yield* options.alone ? await checkHead(deps, channel.id) : await checkMovingHead(deps, channel.id);
+  }
 }
 
-async function* checkChannel(deps: FsckDeps, channel: ChannelRow): AsyncGenerator<Fault> {
-  const checked = new Set<string>();
+/** A package whose upload is taken back meanwhile is at no fault. */
+async function* checkPackage({ db, store }: FsckDeps, row: PackageRow): AsyncGenerator<Fault> {
+  const problem = await faultOf(store, row.path, { sha256: row.sha256, sizeBytes: row.size_bytes });
+  if (problem !== null && (await findByIdentity(db, row))?.id === row.id) yield { key: row.path, problem };
+}
+
+async function* checkGenerations(
+  deps: FsckDeps,
+  channel: ChannelRow,
+  packages: readonly PackageRow[],
+): AsyncGenerator<Fault> {
+  const keys = (await listSigningKeys(deps.db, channel.repository)).map((row) =>
+    readPublicKey(row.public_key),
+  );
+  const check = new GenerationCheck(deps.store, keys, packages);
   let expected = channel.head;
   for (let before = channel.head + 1; before > 1;) {
     const rows = await listGenerations(deps.db, channel.id, { before, limit: page });
     for (const row of rows) {
-      if (row.number !== expected)
-        yield { key: channel.id, problem: `generation ${expected} is missing from the catalog` };
+      for (; expected > row.number; expected--) yield missingGeneration(channel, expected);
       expected = row.number - 1;
-      yield* checkGeneration(deps, channel, row, checked);
+      yield* check.run(expectedOf(channel, row));
     }
     before = rows.at(-1)?.number ?? 1;
   }
-  if (expected > 0) yield { key: channel.id, problem: `generation ${expected} is missing from the catalog` };
-  const [head] = await listGenerations(deps.db, channel.id, { limit: 1 });
-  if (head) yield* checkHead(deps, channel, head);
+  for (; expected > 0; expected--) yield missingGeneration(channel, expected);
 }
 
-/** Every file that a generation names is there with its size and digest. */
-async function* checkGeneration(
-  deps: FsckDeps,
-  channel: ChannelRow,
-  row: GenerationRow,
-  checked: Set<string>,
-): AsyncGenerator<Fault> {
-  const form = channelForm(channel, '');
-  const indexes = parseIndexes(row.indexes);
-  const generation = {
-    channel: form,
-    number: row.number,
-    date: row.date,
-    validUntil: row.date,
-    isNew: false,
-    indexes,
-  };
-  const { documents, place } = formatOf(channel.format).channels.describe(generation);
-  const { named } = place(documents.map((document) => ({ ...document, clearsigned: '', detached: '' })));
-  for (const file of named) {
-    if (checked.has(file.key)) continue;
-    checked.add(file.key);
-    yield* checkFile(deps.store, file.key, file);
+function missingGeneration(channel: ChannelRow, number: number): Fault {
+  return { key: channel.id, problem: `generation ${number} is missing from the catalog` };
+}
+
+/** The files of one channel's generations; what several of them share is read once. */
+class GenerationCheck {
+  readonly #store: Store;
+  readonly #keys: readonly PublicKey[];
+  readonly #packages: readonly string[];
+  readonly #checked = new Set<string>();
+  /** A file in each folder that an alias shows. */
+  readonly #folders = new Map<string, string>();
+
+  constructor(store: Store, keys: readonly PublicKey[], packages: readonly PackageRow[]) {
+    this.#store = store;
+    this.#keys = keys;
+    this.#packages = packages.map((row) => row.path);
+  }
+
+  async *run({ named, plain, signed, aliases }: Expected): AsyncGenerator<Fault> {
+    for (const { key, ...digest } of named) yield* this.#once(key, () => faultOf(this.#store, key, digest));
+    for (const { key, text } of plain) yield* this.#once(key, () => this.#plain(key, text));
+    for (const document of signed)
+      yield* this.#once(document.key, () => this.#signed(document, [...plain, ...signed]));
+    for (const { key, target } of aliases) yield* this.#once(key, () => this.#alias(key, target));
+  }
+
+  async *#once(key: string, check: () => Promise<string | null>): AsyncGenerator<Fault> {
+    if (this.#checked.has(key)) return;
+    this.#checked.add(key);
+    const problem = await check();
+    if (problem !== null) yield { key, problem };
+  }
+
+  async #plain(key: string, text: string): Promise<string | null> {
+    const bytes = await readWhole(this.#store, key);
+    if (!bytes) return 'missing';
+    return misnamed(key, bytes) ?? (sameButTimes(bytes.toString(), text) ? null : 'not as it was published');
+  }
+
+  /** A signature beside its document is over the bytes that are there, whose own check is another one. */
+  async #signed(
+    { key, text, detached }: SignedText,
+    documents: readonly { readonly key: string; readonly text: string }[],
+  ): Promise<string | null> {
+    const bytes = await readWhole(this.#store, key);
+    if (!bytes) return 'missing';
+    const beside = documents.find((document) => document.text === text && document.key !== key);
+    try {
+      if (!detached) {
+        const signed = verifyClearsigned(bytes, this.#keys).text;
+        return misnamed(key, bytes) ?? (sameButTimes(signed, text) ? null : 'not as it was published');
+      }
+      const content = beside ? await readWhole(this.#store, beside.key) : null;
+      verifyDetached(content ?? Buffer.from(text), bytes.toString(), this.#keys);
+      return misnamed(key, bytes);
+    } catch (error) {
+      return `signature: ${(error as Error).message}`;
+    }
+  }
+
+  /** An alias of a folder is looked at by any one file that is known to be in it. */
+  async #alias(key: string, target: string): Promise<string | null> {
+    const isFile = (await sizeOf(this.#store, target)) !== null;
+    const below = isFile ? '' : this.#fileBelow(target);
+    const [shown, meant] = await Promise.all([
+      sizeOf(this.#store, key + below),
+      sizeOf(this.#store, target + below),
+    ]);
+    return shown === meant ? null : `does not show ${target}`;
+  }
+
+  #fileBelow(folder: string): string {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const isBelow = (key: string): boolean => key.startsWith(`${folder}/`);
+    const file = this.#packages.find(isBelow) ?? [...this.#checked].find(isBelow) ?? folder;
+    this.#folders.set(folder, file.slice(folder.length));
+    return file.slice(folder.length);
   }
 }
 
-async function* checkFile(store: Store, key: string, expected: FileDigest): AsyncGenerator<Fault> {
+async function sizeOf(store: Store, key: string): Promise<number | null> {
   const file = await store.open(key);
-  if (!file) {
-    yield { key, problem: 'missing' };
-    return;
+  await file?.close();
+  return file?.sizeBytes ?? null;
+}
+
+/** Texts that are one but for the times of their signing, which the catalog keeps for the last one only. */
+function sameButTimes(a: string, b: string): boolean {
+  const timeless = (text: string): string => text.replace(/^(Date|Valid-Until): .*\n/gm, '');
+  return timeless(a) === timeless(b);
+}
+
+/** What a file that is named by its digest should have. */
+function misnamed(key: string, bytes: Buffer): string | null {
+  const name = /\/SHA256\/([0-9a-f]{64})$/.exec(key)?.[1];
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return name === undefined || name === sha256 ? null : `SHA-256 ${sha256}`;
+}
+
+/** Null when the file is there with its size and digest. */
+async function faultOf(store: Store, key: string, expected: FileDigest): Promise<string | null> {
+  const file = await store.open(key);
+  if (!file) return 'missing';
+  if (file.sizeBytes !== expected.sizeBytes) {
+    await file.close();
+    return `${file.sizeBytes} bytes, expected ${expected.sizeBytes}`;
   }
   const hash = createHash('sha256');
   for await (const chunk of file.stream()) hash.update(chunk as Buffer);
   const sha256 = hash.digest('hex');
-  if (file.sizeBytes !== expected.sizeBytes)
-    yield { key, problem: `${file.sizeBytes} bytes, expected ${expected.sizeBytes}` };
-  else if (sha256 !== expected.sha256)
-    yield { key, problem: `SHA-256 ${sha256}, expected ${expected.sha256}` };
+  return sha256 === expected.sha256 ? null : `SHA-256 ${sha256}, expected ${expected.sha256}`;
 }
 
-async function* checkHead(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): AsyncGenerator<Fault> {
-  const plans = formatOf(channel.format).channels.indexes(channelForm(channel, ''));
+/** The head of a channel that a server may be publishing: what is at fault only in passing is none. */
+async function checkMovingHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
+  let looked = '';
+  let since = Date.now();
+  for (;;) {
+    const faults = await checkHead(deps, channelId);
+    const { head } = await getChannel(deps.db, channelId);
+    const now = `${head} ${(await findGeneration(deps.db, channelId, head))?.signed_at ?? 0}`;
+    if (faults.length === 0 || (now === looked && Date.now() - since > patienceMs)) return faults;
+    if (now !== looked) since = Date.now();
+    looked = now;
+    await wait(lookAgainMs);
+  }
+}
+
+async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
+  const channel = await getChannel(deps.db, channelId);
+  const head = await findGeneration(deps.db, channelId, channel.head);
+  if (!head) return [];
+  return [
+    ...(await checkIndexes(deps, channel, head)),
+    ...(await checkPointers(deps.store, head)),
+    ...(await checkSetupFiles(deps, channel, head)),
+  ];
+}
+
+async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): Promise<Fault[]> {
+  const plans = formatOf(channel.format).channels.indexes(publishedForm(channel, head.settings));
   const state = await loadState(deps.db, channel, head.number, plans);
   const derived = await Promise.all(state.indexes.map(composeIndex));
-  const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index]));
-  for (const index of derived) {
-    const said = published.get(index.id);
-    if (said?.raw.sha256 !== index.raw.sha256)
-      yield { key: `${channel.id} ${index.id}`, problem: 'the published index is not that of the packages' };
-  }
-  yield* checkPointers(deps, channel, head);
+  const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index.raw.sha256]));
+  return derived
+    .filter((index) => published.get(index.id) !== index.raw.sha256)
+    .map((index) => ({
+      key: `${channel.id} ${index.id}`,
+      problem: 'the published index is not that of the packages',
+    }));
 }
 
-/** Each pointer shows the bytes it should, and signatures are by keys of the repository. */
-async function* checkPointers(
+/** Each pointer and each plain name shows what it should; that itself is checked with its generation. */
+async function checkPointers(store: Store, head: GenerationRow): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  const { pointers, aliases } = parseVisible(head.pointers);
+  const shows = [...pointers, ...aliases.map(({ key, target }) => ({ key, from: target }))];
+  for (const { key, from } of shows) {
+    const [shown, meant] = await Promise.all([readWhole(store, key), readWhole(store, from)]);
+    if (!shown) faults.push({ key, problem: 'missing' });
+    else if (meant && !shown.equals(meant)) faults.push({ key, problem: `does not show ${from}` });
+  }
+  return faults;
+}
+
+async function checkSetupFiles(
   { db, store }: FsckDeps,
   channel: ChannelRow,
   head: GenerationRow,
-): AsyncGenerator<Fault> {
-  const keys = (await listSigningKeys(db, channel.repository)).map((row) => readPublicKey(row.public_key));
-  const shown = new Map<string, Buffer>();
-  for (const { key, from } of parseVisible(head.pointers).pointers) {
-    const [pointer, source] = await Promise.all([readWhole(store, key), readWhole(store, from)]);
-    if (!pointer || !source) yield { key: pointer ? from : key, problem: 'missing' };
-    else if (!pointer.equals(source)) yield { key, problem: `does not show ${from}` };
-    else shown.set(key, pointer);
+): Promise<Fault[]> {
+  const { publicUrl } = publishedForm(channel, head.settings);
+  const faults: Fault[] = [];
+  for (const { key, bytes } of await makeSetupFiles(db, channelForm(channel, publicUrl), channel.format)) {
+    const found = await readWhole(store, key);
+    if (!found?.equals(bytes)) faults.push({ key, problem: found ? 'not as it was published' : 'missing' });
   }
-  for (const [key, bytes] of shown)
-    try {
-      const signed = shown.get(key.replace(/\.(gpg|asc)$/, ''));
-      if (key.endsWith('/InRelease')) verifyClearsigned(bytes, keys);
-      else if (/\.(gpg|asc)$/.test(key) && signed) verifyDetached(signed, bytes.toString('utf8'), keys);
-    } catch (error) {
-      yield { key, problem: `signature: ${(error as Error).message}` };
-    }
+  return faults;
 }
 
 async function readWhole(store: Store, key: string): Promise<Buffer | null> {

@@ -2,7 +2,9 @@
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { listChannels } from '../db/channels.ts';
 import { listSigningKeys } from '../db/repositories.ts';
+import type { ChannelForm } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
+import type { FormatName } from '../formats/package.ts';
 import { channelForm } from '../publish/build.ts';
 import { dearmorPublicKey } from '../signing/keys.ts';
 import type { Clock } from '../clock.ts';
@@ -20,6 +22,23 @@ export function keyFileKeys(repository: string): { armored: string; binary: stri
   return { armored: `keys/${repository}.asc`, binary: `keys/${repository}.gpg` };
 }
 
+/** The key files of a channel's repository, and the channel's own set-up files. */
+export async function makeSetupFiles(
+  db: Catalog,
+  channel: ChannelForm,
+  format: FormatName,
+): Promise<{ key: string; bytes: Buffer }[]> {
+  const keys = await listSigningKeys(db, channel.repository);
+  const armored = keys.map((key) => key.public_key).join('');
+  const names = keyFileKeys(channel.repository);
+  const files = formatOf(format).channels.setupFiles(channel, { armored });
+  return [
+    { key: names.armored, bytes: Buffer.from(armored) },
+    { key: names.binary, bytes: Buffer.concat(keys.map((key) => dearmorPublicKey(key.public_key))) },
+    ...files.map(({ key, text }) => ({ key, bytes: Buffer.from(text) })),
+  ];
+}
+
 export class SetupFiles {
   readonly #deps: SetupFilesDeps;
 
@@ -30,14 +49,8 @@ export class SetupFiles {
   /** Writes the key files of a channel's repository and the channel's own set-up files. */
   async write(channel: ChannelRow): Promise<void> {
     const { db, publicUrl } = this.#deps;
-    const keys = await listSigningKeys(db, channel.repository);
-    const armored = keys.map((key) => key.public_key).join('');
-    const names = keyFileKeys(channel.repository);
-    await this.#put(names.armored, Buffer.from(armored));
-    await this.#put(names.binary, Buffer.concat(keys.map((key) => dearmorPublicKey(key.public_key))));
-    const form = channelForm(channel, publicUrl);
-    for (const file of formatOf(channel.format).channels.setupFiles(form, { armored }))
-      await this.#put(file.key, Buffer.from(file.text));
+    for (const file of await makeSetupFiles(db, channelForm(channel, publicUrl), channel.format))
+      await this.#put(file.key, file.bytes);
   }
 
   /** The same for every channel: after a start, when the public URL may be another. */
