@@ -13,7 +13,7 @@ const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 /** A size in bytes: a number, or a number with KiB, MiB or GiB. */
 const sizeBytes = z.union([z.int().positive(), z.string()]).transform((value, context) => {
   if (typeof value === 'number') return value;
-  const match = /^(\d+)\s*(KiB|MiB|GiB)?$/.exec(value);
+  const match = /^([1-9]\d*)\s*(KiB|MiB|GiB)?$/.exec(value);
   if (!match) {
     context.addIssue('expected bytes as a number, or a number with KiB, MiB or GiB');
     return z.NEVER;
@@ -43,6 +43,7 @@ export const settings = {
   public_url: {
     schema: z
       .url({ protocol: /^https?$/ })
+      .regex(/^[^?#@]*$/, 'expected a URL without user, query and fragment')
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
     help: 'The URL that clients reach this server by. Without it, `http://` and the listening address.',
@@ -59,7 +60,14 @@ export const settings = {
     help: 'Where the published tree lives: a directory. Default: `tree` in the data directory.',
   },
   admin_token: {
-    schema: z.string().min(16, 'expected at least 16 characters').optional(),
+    schema: z
+      .string()
+      .min(16, 'expected at least 16 characters')
+      .regex(
+        /^[A-Za-z0-9._~+/=-]*$/,
+        'expected letters, digits and . _ ~ + / = - alone: what Bearer can carry',
+      )
+      .optional(),
     help: 'The first admin token, set when an empty data directory is initialised. Without it, a random one is made and printed once.',
     secret: true,
   },
@@ -106,23 +114,30 @@ export const settings = {
 
 type SettingName = keyof typeof settings;
 
-const schema = z.strictObject({
-  data: settings.data.schema,
-  listen: settings.listen.schema,
-  public_url: settings.public_url.schema,
-  database_url: settings.database_url.schema,
-  store: settings.store.schema,
-  admin_token: settings.admin_token.schema,
-  key_passphrase: settings.key_passphrase.schema,
-  max_upload: settings.max_upload.schema,
-  valid_days: settings.valid_days.schema,
-  resign_hours: settings.resign_hours.schema,
-  intake_workers: settings.intake_workers.schema,
-  intake_timeout: settings.intake_timeout.schema,
-  upload_idle_timeout: settings.upload_idle_timeout.schema,
-  trusted_proxies: settings.trusted_proxies.schema,
-  log_level: settings.log_level.schema,
-});
+const hoursPerDay = 24;
+
+const schema = z
+  .strictObject({
+    data: settings.data.schema,
+    listen: settings.listen.schema,
+    public_url: settings.public_url.schema,
+    database_url: settings.database_url.schema,
+    store: settings.store.schema,
+    admin_token: settings.admin_token.schema,
+    key_passphrase: settings.key_passphrase.schema,
+    max_upload: settings.max_upload.schema,
+    valid_days: settings.valid_days.schema,
+    resign_hours: settings.resign_hours.schema,
+    intake_workers: settings.intake_workers.schema,
+    intake_timeout: settings.intake_timeout.schema,
+    upload_idle_timeout: settings.upload_idle_timeout.schema,
+    trusted_proxies: settings.trusted_proxies.schema,
+    log_level: settings.log_level.schema,
+  })
+  .refine((values) => values.resign_hours <= (values.valid_days * hoursPerDay) / 2, {
+    path: ['resign_hours'],
+    error: 'at most half of valid_days: a channel is signed again well before it expires',
+  });
 
 export type Config = {
   readonly dataDir: string;
