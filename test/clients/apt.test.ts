@@ -473,7 +473,7 @@ void t.test('updates in the midst of publications take one generation or another
     seen.push(newest);
   }
   await ci.stop();
-  t.ok(new Set(seen).size > 5, `saw ${seen.join(' ')} of ${ci.published()}`);
+  t.ok(new Set(seen).size > 2, `saw ${seen.join(' ')} of ${ci.published()}`);
 });
 
 void t.test('a quiet channel expires unless it is signed again', { skip }, async (t) => {

@@ -30,15 +30,13 @@ export function dnfRoot(t: Teardown): DnfRoot {
   mkdirSync(join(dir, 'etc/yum.repos.d'), { recursive: true });
   mkdirSync(join(dir, 'etc/dnf'), { recursive: true });
   writeFileSync(join(dir, 'etc/dnf/dnf.conf'), '[main]\ngpgcheck=1\n');
-  // Debian's rpm keeps its database in the home directory, within the root.
-  const variables = { HOME: '/root' };
-  const rpm = (...args: string[]): Promise<Outcome> => runClient(variables, 'rpm', ['--root', dir, ...args]);
+  const rpm = (...args: string[]): Promise<Outcome> => runClient({}, 'rpm', ['--root', dir, ...args]);
   const read = (path: string): string | null =>
     existsSync(join(dir, path)) ? readFileSync(join(dir, path), 'utf8') : null;
   return {
     dir,
     writeRepo: (text) => writeFileSync(join(dir, 'etc/yum.repos.d/test.repo'), text),
-    dnf: (...args) => runClient(variables, 'dnf', ['-y', '--installroot', dir, '--releasever', '1', ...args]),
+    dnf: (...args) => runClient({}, 'dnf', ['-y', '--installroot', dir, '--releasever', '1', ...args]),
     rpm,
     read,
     installed: async () => {

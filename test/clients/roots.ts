@@ -14,13 +14,18 @@ export const unlessRoot: string | false =
 /** How a client ended, and everything it said. */
 export type Outcome = { readonly code: number | null; readonly output: string };
 
-/** Runs a client with these variables and no others of the user's. */
+/**
+ * Runs a client with these variables and no others of the user's. No home either: a shell whose input is a socket,
+ * as every child's is here, reads what the user's `.bashrc` says.
+ */
 export async function runClient(
   variables: Readonly<Record<string, string>>,
   program: string,
   args: readonly string[],
 ): Promise<Outcome> {
-  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const assignments = Object.entries({ HOME: '/nonexistent', ...variables }).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   const { code, stdout, stderr } = await run('env', [...assignments, program, ...args]);
   return { code, output: stdout + stderr };
 }

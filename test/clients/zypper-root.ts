@@ -25,7 +25,6 @@ export function zypperRoot(t: Teardown): ZypperRoot {
   // zypper asks once in ten minutes whether there is news; here there is some at once.
   writeFileSync(join(dir, 'zypp.conf'), '[main]\nrepo.refresh.delay = 0\n');
   const variables = {
-    HOME: '/root',
     ZYPP_CONF: join(dir, 'zypp.conf'),
     ZYPP_LOGFILE: join(dir, 'zypper.log'),
   };
