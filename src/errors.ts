@@ -309,6 +309,21 @@ const table = {
     title: 'This cannot change once the channel has been published',
     action: 'Make another channel: apt refuses a repository whose Origin, Label or Codename changes.',
   },
+  needs_force: {
+    status: 409,
+    title: 'The change would take something away from machines',
+    action: 'Look at the dry run, and send it again with "force": true if it is meant.',
+  },
+  package_collected: {
+    status: 409,
+    title: 'A file that this needs was collected',
+    action: 'Upload the package again, or raise what retention keeps before it is needed.',
+  },
+  promotion_mismatch: {
+    status: 409,
+    title: 'Packages cannot be promoted between these two channels',
+    action: 'Promote between channels of one format and one distribution.',
+  },
   wrong_format: {
     status: 422,
     title: 'The channel takes packages of the other format',

@@ -11,6 +11,7 @@ export type RepositoryRow = {
   origin: string;
   visibility: 'public' | 'private';
   created_at: number;
+  ephemeral: string;
 };
 
 export type ChannelRow = {
@@ -26,6 +27,8 @@ export type ChannelRow = {
   architectures: string;
   head: number;
   created_at: number;
+  options: string;
+  deleted_at: number | null;
 };
 
 export type PackageRow = {
@@ -50,6 +53,7 @@ export type PackageRow = {
   facts: string;
   signature_header: string | null;
   created_at: number;
+  collected_at: number | null;
 };
 
 export type PackageFileRow = {
@@ -72,6 +76,22 @@ type ChannelPackageRow = {
   removed_in: number | null;
 };
 
+export type PackageRelationRow = {
+  package: string;
+  position: number;
+  kind: string;
+  name: string;
+  text: string;
+};
+
+export type PinRow = {
+  channel: string;
+  name: string;
+  generation: number;
+  created_at: number;
+  created_by: string;
+};
+
 export type PendingChangeRow = {
   id: string;
   channel: string;
@@ -79,6 +99,23 @@ export type PendingChangeRow = {
   package: string;
   component: string;
   event: string;
+};
+
+/** `sha256` is empty in a pending document that goes. */
+export type PendingDocumentRow = {
+  id: string;
+  channel: string;
+  kind: string;
+  sha256: string;
+  event: string;
+};
+
+export type ChannelDocumentRow = {
+  channel: string;
+  kind: string;
+  sha256: string;
+  added_in: number;
+  removed_in: number | null;
 };
 
 export type GenerationRow = {
@@ -95,6 +132,7 @@ export type GenerationRow = {
   pointers: string;
   indexes: string;
   settings: string;
+  collected_at: number | null;
 };
 
 export type EventRow = {
@@ -150,6 +188,11 @@ export type Tables = {
   channels: ChannelRow;
   packages: PackageRow;
   package_files: PackageFileRow;
+  package_relations: PackageRelationRow;
+  pins: PinRow;
+  documents: { sha256: string; body: string };
+  channel_documents: ChannelDocumentRow;
+  pending_documents: PendingDocumentRow;
   entries: EntryRow;
   channel_packages: ChannelPackageRow;
   pending_changes: PendingChangeRow;

@@ -157,19 +157,23 @@ export async function insertPendingChanges(db: Catalog, rows: readonly PendingCh
   if (rows.length > 0) await db.insertInto('pending_changes').values(rows).execute();
 }
 
-/** A pending change with the package it is about. */
+/** A pending change with the package it is about, and who asked for what. */
 export type PendingChange = PendingChangeRow &
   Pick<PackageRow, 'name' | 'version' | 'architecture' | 'path' | 'sha256' | 'size_bytes'> & {
     actor: string;
+    cause: string;
   };
 
-/** The pending changes of a channel in the order in which they were asked for. */
+/**
+ * The pending changes of a channel in the order in which they were asked for: about `limit` of them, but what one
+ * event asks for is never parted.
+ */
 export async function listPendingChanges(
   db: Catalog,
   channel: string,
   limit: number,
-): Promise<PendingChange[]> {
-  return await db
+): Promise<{ changes: PendingChange[]; more: boolean }> {
+  const rows = db
     .selectFrom('pending_changes as change')
     .innerJoin('packages as package', 'package.id', 'change.package')
     .innerJoin('events as event', 'event.id', 'change.event')
@@ -182,11 +186,15 @@ export async function listPendingChanges(
       'package.sha256',
       'package.size_bytes',
       'event.actor',
+      'event.kind as cause',
     ])
     .where('change.channel', '=', channel)
-    .orderBy('change.id')
-    .limit(limit)
-    .execute();
+    .orderBy('change.id');
+  const first = await rows.limit(limit).execute();
+  const last = first.at(-1);
+  if (!last || first.length < limit) return { changes: first, more: false };
+  const rest = await rows.where('change.event', '=', last.event).where('change.id', '>', last.id).execute();
+  return { changes: [...first, ...rest], more: true };
 }
 
 /**

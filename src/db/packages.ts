@@ -1,4 +1,11 @@
-import type { Catalog, EntryRow, PackageFileRow, PackageRow, UploadRow } from './catalog.ts';
+import type {
+  Catalog,
+  EntryRow,
+  PackageFileRow,
+  PackageRelationRow,
+  PackageRow,
+  UploadRow,
+} from './catalog.ts';
 
 /** A package's identity with where it holds: the columns of the unique index. */
 export type IdentityKey = Pick<
@@ -59,20 +66,27 @@ export async function pathIsTaken(db: Catalog, path: string): Promise<boolean> {
 /** SQLite takes 32,766 parameters in a statement: rows of up to 10 columns in runs of this many. */
 const rowsPerInsert = 500;
 
-/** One row a package, its file list and its index entries. */
+/** What is kept of a package beside its row. */
+export type PackageContents = {
+  readonly files: readonly PackageFileRow[];
+  readonly relations: readonly PackageRelationRow[];
+  readonly entries: readonly EntryRow[];
+};
+
 export async function insertPackage(
   db: Catalog,
   row: PackageRow,
-  files: readonly PackageFileRow[],
-  entries: readonly EntryRow[],
+  { files, relations, entries }: PackageContents,
 ): Promise<void> {
   await db.insertInto('packages').values(row).execute();
   await db.insertInto('entries').values(entries).execute();
-  for (let start = 0; start < files.length; start += rowsPerInsert)
-    await db
-      .insertInto('package_files')
-      .values(files.slice(start, start + rowsPerInsert))
-      .execute();
+  await inRuns(files, (run) => db.insertInto('package_files').values(run).execute());
+  await inRuns(relations, (run) => db.insertInto('package_relations').values(run).execute());
+}
+
+async function inRuns<T>(rows: readonly T[], insert: (run: readonly T[]) => Promise<unknown>): Promise<void> {
+  for (let start = 0; start < rows.length; start += rowsPerInsert)
+    await insert(rows.slice(start, start + rowsPerInsert));
 }
 
 export async function listPackageFiles(db: Catalog, id: string): Promise<PackageFileRow[]> {
@@ -106,7 +120,7 @@ export async function withdraw(db: Catalog, event: string, packageId: string | n
   await db.deleteFrom('uploads').where('event', '=', event).execute();
   await db.deleteFrom('events').where('id', '=', event).execute();
   if (packageId === null || (await isUsed(db, packageId))) return { changes: true, package: false };
-  for (const table of ['entries', 'package_files'] as const)
+  for (const table of ['entries', 'package_files', 'package_relations'] as const)
     await db.deleteFrom(table).where('package', '=', packageId).execute();
   await db.deleteFrom('packages').where('id', '=', packageId).execute();
   return { changes: true, package: true };

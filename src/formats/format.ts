@@ -1,5 +1,6 @@
 /** What the server asks of a package format. Everything here is pure; `formats.ts` lists the formats. */
 import type { FormatName, PackageFacts } from './package.ts';
+import type { RelationFormat } from './relation.ts';
 
 /** A package that has been read: its facts, and what the format keeps for rendering and signing. */
 export type ParsedPackage = {
@@ -121,6 +122,7 @@ export interface PackageFormat<P extends ParsedPackage = ParsedPackage> {
   /** What file names end in. */
   readonly extension: string;
   readonly compareVersions: (a: string, b: string) => number;
+  readonly relations: RelationFormat;
   /** Reads a package once, from its first byte to its last. Throws AppError. */
   parse(source: AsyncIterable<Uint8Array>): Promise<P>;
   /** Null when the format signs its metadata only. */
@@ -147,6 +149,8 @@ export type PoolPlace = { readonly repository: string; readonly distribution: st
 export interface ChannelFormat {
   /** What clients are given as URIs (apt) or baseurl (yum), as a key of the store. */
   readonly baseKey: (channel: ChannelForm) => string;
+  /** The same for one generation, frozen. */
+  readonly frozenKey: (channel: ChannelForm, generation: number) => string;
   readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
   /** The texts to sign for a generation, and where everything goes once they are signed. */
   readonly describe: (generation: GenerationForm) => {

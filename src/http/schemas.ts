@@ -117,13 +117,22 @@ const declared = (what: string) =>
     .optional()
     .meta({ description: `${what}, as the uploader declares it.` });
 
-export const uploadQuery = z.strictObject({
-  component: componentName.optional().meta({ description: "apt only; default: the channel's first." }),
+const declaredQuery = {
   source: declared('The source repository (URL)'),
   commit: declared('The commit'),
   ref: declared('The branch or tag'),
   run: declared('The CI run (URL)'),
   builder: declared('The builder: which CI, which runner'),
+};
+
+export const uploadQuery = z.strictObject({
+  component: componentName.optional().meta({ description: "apt only; default: the channel's first." }),
+  ...declaredQuery,
+});
+
+export const stageQuery = z.strictObject({
+  distribution: distributionName.optional(),
+  ...declaredQuery,
 });
 
 export const packageReply = z
@@ -222,4 +231,126 @@ export const eventsReply = z
   })
   .meta({ id: 'Events' });
 
-export const generationReply = z.object({ generation: z.int() }).meta({ id: 'Published' });
+const selector = z
+  .strictObject({
+    name: z.string().min(1).optional(),
+    version: z.string().min(1).optional(),
+    architecture: z.string().min(1).optional(),
+    source: z.string().min(1).optional().meta({ description: 'Name of the source package.' }),
+    sourceVersion: z.string().min(1).optional(),
+    sha256: sha256.optional(),
+  })
+  .refine((value) => Object.values(value).some((item) => item !== undefined), {
+    error: 'a selector names something',
+  })
+  .meta({ id: 'Selector', description: 'Packages that agree with every member that is given.' });
+
+const dryRun = z
+  .boolean()
+  .default(false)
+  .meta({ description: 'Answer with what would be done, and do nothing.' });
+const force = z.boolean().default(false).meta({ description: 'Go on where a guard-rail would stop.' });
+const selectors = z.array(selector).max(10_000);
+
+export const promotionBody = z.strictObject({
+  from: channelName,
+  to: channelName,
+  packages: selectors
+    .min(1)
+    .optional()
+    .meta({ description: 'Without it, everything that the channel holds.' }),
+  exact: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'The target holds just what was chosen afterwards; all else in it goes.' }),
+  dryRun,
+  force,
+});
+
+export const rollbackBody = z.strictObject({ generation: z.int().min(1), dryRun, force });
+
+export const publicationBody = z.strictObject({
+  add: z
+    .array(sha256)
+    .max(10_000)
+    .default([])
+    .meta({ description: 'Digests of packages, as served or as uploaded.' }),
+  remove: selectors.default([]),
+  component: componentName.optional(),
+  dryRun,
+  force,
+});
+
+const packageRef = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    architecture: z.string(),
+    component: z.string(),
+    sha256,
+    size: z.int(),
+  })
+  .meta({ id: 'PackageRef' });
+
+const move = z
+  .object({
+    name: z.string(),
+    architecture: z.string(),
+    component: z.string(),
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    kind: z.enum(['new', 'upgrade', 'downgrade', 'gone']),
+  })
+  .meta({ id: 'Move', description: 'What a client that follows the newest version meets.' });
+
+const difference = {
+  added: z.array(packageRef).readonly(),
+  removed: z.array(packageRef).readonly(),
+  moves: z.array(move).readonly(),
+};
+
+export const differenceReply = z.object(difference).meta({ id: 'Difference' });
+
+export const changeReply = z
+  .object({
+    channel: z.string(),
+    generation: z
+      .int()
+      .meta({ description: 'Which holds it and is being served; of a dry run, which would be.' }),
+    status: z.enum(['published', 'unchanged', 'planned']),
+    ...difference,
+    warnings: z
+      .array(z.object({ code: z.enum(['downgrade', 'last_version', 'uninstallable']), message: z.string() }))
+      .readonly(),
+  })
+  .meta({ id: 'ChangeReport' });
+
+const generation = {
+  generation: z.int(),
+  publishedAt: time,
+  cause: z.string(),
+  actor: z.string(),
+  added: z.int(),
+  removed: z.int(),
+  packages: z.int(),
+  url: z
+    .url()
+    .meta({ description: 'Where this generation stays readable, with a signature that does not expire.' }),
+  collected: z.boolean().meta({ description: 'Its files were collected; what it held is still known.' }),
+};
+
+export const generationsReply = z
+  .object({
+    generations: z.array(z.object(generation)),
+    next: z.int().nullable().meta({ description: 'Pass as `before` for the next page.' }),
+  })
+  .meta({ id: 'Generations' });
+
+export const generationParams = channelParams.extend({ generation: z.coerce.number().int().min(1) });
+export const generationDetailReply = z
+  .object({ ...generation, changes: differenceReply })
+  .meta({ id: 'GenerationDetail' });
+
+export const stageReply = receiptReply
+  .omit({ channel: true, generation: true })
+  .meta({ id: 'StageReceipt', description: 'The package is stored; no channel holds it by this.' });

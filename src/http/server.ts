@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -23,6 +23,7 @@ import { createId } from '../ids.ts';
 import { version } from '../version.ts';
 import { createIdentify } from './identify.ts';
 import { sendProblem } from './problem.ts';
+import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { contentRoutes } from './routes/content.ts';
 import { operationRoutes } from './routes/operation.ts';
@@ -75,19 +76,29 @@ function answerExpect(server: Server): void {
   });
 }
 
-export async function createServer(app: App): Promise<Server> {
-  const server = newServer(app);
-  answerExpect(server);
-  server.setValidatorCompiler(validatorCompiler);
-  server.setSerializerCompiler(serializerCompiler);
-  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
-  server.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new AppError('not_found', `${request.method} ${request.url} is no call of this server.`),
-      request,
-      reply,
-    ),
-  );
+const swaggerOptions: FastifyDynamicSwaggerOptions = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'Entrepot',
+      version,
+      description:
+        'Signed apt and yum repositories: upload packages, publish them, say where they came from.',
+    },
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        basic: { type: 'http', scheme: 'basic', description: 'The token as the password; any user name.' },
+      },
+    },
+    security: [{ bearer: [] }, { basic: [] }],
+  },
+  transform: jsonSchemaTransform,
+  transformObject: jsonSchemaTransformObject,
+};
+
+/** Every answer names its request; every request is counted, and logged when asked for. */
+function addHooks(server: Server, app: App): void {
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
@@ -102,28 +113,25 @@ export async function createServer(app: App): Promise<Server> {
     app.metrics.countRequest(request.routeOptions.url ?? 'none', method, statusCode, elapsedTime);
     done();
   });
+}
+
+export async function createServer(app: App): Promise<Server> {
+  const server = newServer(app);
+  answerExpect(server);
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new AppError('not_found', `${request.method} ${request.url} is no call of this server.`),
+      request,
+      reply,
+    ),
+  );
+  addHooks(server, app);
   await server.register(helmet, { global: false });
   await server.register(rateLimit, { global: false });
-  await server.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Entrepot',
-        version,
-        description:
-          'Signed apt and yum repositories: upload packages, publish them, say where they came from.',
-      },
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer' },
-          basic: { type: 'http', scheme: 'basic', description: 'The token as the password; any user name.' },
-        },
-      },
-      security: [{ bearer: [] }, { basic: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
+  await server.register(swagger, swaggerOptions);
   const identify = createIdentify(server, app);
   await server.register((api, _options, done) => {
     const typed = api.withTypeProvider<ZodTypeProvider>();
@@ -134,6 +142,7 @@ export async function createServer(app: App): Promise<Server> {
     repositoryRoutes(typed, app, identify);
     channelRoutes(typed, app, identify);
     packageRoutes(typed, app, identify);
+    changeRoutes(typed, app, identify);
     operationRoutes(typed, app);
     done();
   });

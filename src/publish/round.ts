@@ -45,8 +45,7 @@ export async function publishPending(
   const seen = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, seen.head);
   const settingsChanged = head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
-  const changes = await listPendingChanges(deps.db, channelId, changesPerRound);
-  const more = changes.length === changesPerRound;
+  const { changes, more } = await listPendingChanges(deps.db, channelId, changesPerRound);
   if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };
   const form = channelForm(channel, deps.publicUrl);
@@ -117,6 +116,7 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
       pointers: writeVisible(signed.placement),
       indexes: writeIndexes(round.indexes),
       settings: round.settings,
+      collected_at: null,
     });
     return true;
   });
@@ -135,11 +135,11 @@ async function orRollBack(db: Catalog, work: (db: Catalog) => Promise<boolean>):
   }
 }
 
+/** What led to a generation: the kind of the events whose changes it holds. */
 function causeOf(changes: readonly PendingChange[]): string {
-  const actions = new Set(changes.map((change) => change.action));
-  if (actions.size === 0) return 'settings';
-  if (actions.size > 1) return 'several';
-  return actions.has('add') ? 'upload' : 'yank';
+  const causes = new Set(changes.map((change) => change.cause));
+  if (causes.size === 0) return 'settings';
+  return causes.size > 1 ? 'several' : [...causes].join();
 }
 
 /**

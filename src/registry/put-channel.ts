@@ -93,6 +93,8 @@ function newChannel(repository: RepositoryRow, name: string, format: FormatName,
     description: repository.description,
     components: 'main',
     architectures: format === 'apt' ? firstArchitectures : '',
+    options: '{}',
+    deleted_at: null,
     head: 0,
     created_at: now,
   };

@@ -40,6 +40,7 @@ export async function putRepository(
       origin: settings.origin ?? old?.origin ?? name,
       visibility: settings.visibility ?? old?.visibility ?? 'public',
       created_at: old?.created_at ?? deps.clock.now(),
+      ephemeral: old?.ephemeral ?? '',
     };
     if (!isDeepStrictEqual(old, repository))
       await deps.db.transaction().execute(async (db) => {

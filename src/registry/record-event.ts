@@ -13,7 +13,11 @@ export type EventKind =
   | 'token-create'
   | 'token-revoke'
   | 'upload'
-  | 'yank';
+  | 'stage'
+  | 'yank'
+  | 'promote'
+  | 'rollback'
+  | 'publish';
 
 export type NewEvent = {
   readonly at: number;

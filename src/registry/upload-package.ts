@@ -16,11 +16,17 @@ import { signPacket } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import { parseFacts } from './describe-package.ts';
-import { needChannel } from './find.ts';
+import { needChannel, needRepository } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
 import { receive, type ClaimedDigest, type ReceiveLimits, type Staged } from './receive.ts';
-import { recordUpload, withdrawUpload, type Declared, type NewPackage } from './record-upload.ts';
+import {
+  recordUpload,
+  withdrawUpload,
+  type Declared,
+  type Destination,
+  type NewPackage,
+} from './record-upload.ts';
 
 export type UploadDeps = {
   readonly db: Catalog;
@@ -36,13 +42,11 @@ export type UploadDeps = {
   readonly publicUrl: string;
 };
 
-export type UploadRequest = {
+/** What every upload says. */
+type Upload = {
   readonly actor: Actor;
   readonly repository: string;
-  readonly channel: string;
   readonly filename: string;
-  /** Null for the channel's first component. */
-  readonly component: string | null;
   readonly body: Readable;
   readonly digests: readonly ClaimedDigest[];
   /** The program that uploads, as it names itself. */
@@ -52,7 +56,16 @@ export type UploadRequest = {
   readonly beforeBody: () => void;
 };
 
-export type Receipt = {
+export type UploadRequest = Upload & {
+  readonly channel: string;
+  /** Null for the channel's first component. */
+  readonly component: string | null;
+};
+
+/** An upload that is to be published later, with others. `distribution` is empty for none. */
+export type StageRequest = Upload & { readonly distribution: string };
+
+export type StageReceipt = {
   readonly package: {
     readonly format: 'apt' | 'yum';
     readonly name: string;
@@ -63,37 +76,49 @@ export type Receipt = {
     readonly sha256: string;
     readonly uploadedSha256: string;
   };
-  readonly channel: string;
-  readonly generation: number;
   readonly status: 'created' | 'unchanged';
   readonly url: string;
   readonly findings: Finding[];
 };
+
+export type Receipt = StageReceipt & { readonly channel: string; readonly generation: number };
 
 /**
  * Uploads one package into a channel and answers once clients see it. Throws AppError; nothing of a refused
  * upload stays, and nothing else is lost.
  */
 export async function uploadPackage(deps: UploadDeps, request: UploadRequest): Promise<Receipt> {
-  const target = await admit(deps, request);
+  const { target, channel } = await admit(deps, request);
+  const recorded = await take(deps, request, target);
+  const generation = await publish(deps, target, channel, recorded);
+  return { ...writeReceipt(deps, recorded), channel: channel.name, generation };
+}
+
+/** Uploads one package without publishing it: `publishChanges` puts it into a channel, with others. */
+export async function stagePackage(deps: UploadDeps, request: StageRequest): Promise<StageReceipt> {
+  const target = await admitStaging(deps, request);
+  return writeReceipt(deps, await take(deps, request, target));
+}
+
+/** Steps 2 to 7: from the first byte to the record. */
+async function take(deps: UploadDeps, request: Upload, target: Target): Promise<Recorded> {
   request.beforeBody();
   const staged = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
   try {
-    const recorded =
-      (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged));
-    const generation = await publish(deps, target, recorded);
-    return writeReceipt(deps, target, recorded, generation);
+    return (
+      (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged))
+    );
   } finally {
     await Promise.all([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
   }
 }
 
-type Target = { readonly channel: ChannelRow; readonly component: string };
-
-/** Where identities are kept apart. */
-function place({ channel }: Target): Pick<PackageRow, 'repository' | 'format' | 'distribution'> {
-  return { repository: channel.repository, format: channel.format, distribution: channel.distribution };
-}
+type Target = {
+  /** Where identities are kept apart. */
+  readonly place: Pick<PackageRow, 'repository' | 'format' | 'distribution'>;
+  /** Where it is published; null when that comes later. */
+  readonly destination: Destination | null;
+};
 
 /**
  * From the check of an identity to its record one upload at a time, and to its withdrawal: what the check found
@@ -101,16 +126,18 @@ function place({ channel }: Target): Pick<PackageRow, 'repository' | 'format' | 
  */
 async function exclusively<T>(
   deps: Pick<UploadDeps, 'identities'>,
-  { channel }: Target,
+  { place: { repository, format, distribution } }: Target,
   filename: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { repository, format, distribution } = channel;
   return await deps.identities.run(`package ${repository}/${format}/${distribution}/${filename}`, work);
 }
 
 /** Step 1, authorise: who is asking, may they, and where to. (Step 2, receive, is receive.ts.) */
-async function admit(deps: UploadDeps, request: UploadRequest): Promise<Target> {
+async function admit(
+  deps: UploadDeps,
+  request: UploadRequest,
+): Promise<{ target: Target; channel: ChannelRow }> {
   authorise(request.actor, 'upload', request.repository);
   const channel = await needChannel(deps.db, request.actor, request.repository, request.channel);
   const other = formatNames.find(
@@ -121,24 +148,43 @@ async function admit(deps: UploadDeps, request: UploadRequest): Promise<Target> 
       'wrong_format',
       `"${request.filename}" is for ${other}, and ${channel.id} is an ${channel.format} channel.`,
     );
+  const component = chooseComponent(channel, request.component);
+  const { repository, format, distribution } = channel;
+  return {
+    target: { place: { repository, format, distribution }, destination: { channel, component } },
+    channel,
+  };
+}
+
+/** The component that is asked for, or the channel's first. Throws `not_found`. */
+export function chooseComponent(channel: ChannelRow, wanted: string | null): string {
   const components = channel.components.split(' ');
-  const component = request.component ?? components[0] ?? '';
-  if (!components.includes(component))
-    throw new AppError(
-      'not_found',
-      `The channel ${channel.id} has no component "${component}"; it has ${components.join(', ')}.`,
-    );
-  return { channel, component };
+  const component = wanted ?? components[0] ?? '';
+  if (components.includes(component)) return component;
+  throw new AppError(
+    'not_found',
+    `The channel ${channel.id} has no component "${component}"; it has ${components.join(', ')}.`,
+  );
+}
+
+/** Step 1 of an upload without a channel: its format is that of its name. */
+async function admitStaging(deps: UploadDeps, request: StageRequest): Promise<Target> {
+  const { actor, repository, distribution, filename } = request;
+  authorise(actor, 'upload', repository);
+  await needRepository(deps.db, actor, repository);
+  const format = formatNames.find((name) => filename.endsWith(formatOf(name).packages.extension));
+  if (!format) throw new AppError('wrong_format', `The name "${filename}" ends in none of .deb and .rpm.`);
+  return { place: { repository, format, distribution }, destination: null };
 }
 
 /** Step 7 alone for bytes that this repository holds already; null when it does not. */
 async function recordKnown(
   deps: UploadDeps,
-  request: UploadRequest,
+  request: Upload,
   target: Target,
   staged: Staged,
 ): Promise<Recorded | null> {
-  const key = { ...place(target), uploaded_sha256: staged.sha256 };
+  const key = { ...target.place, uploaded_sha256: staged.sha256 };
   const found = await findByUploadedSha256(deps.db, key);
   if (!found) return null;
   return await exclusively(deps, target, found.filename, async () => {
@@ -148,17 +194,12 @@ async function recordKnown(
 }
 
 /** Steps 3 to 7 for bytes that this repository has not seen. */
-async function intake(
-  deps: UploadDeps,
-  request: UploadRequest,
-  target: Target,
-  staged: Staged,
-): Promise<Recorded> {
+async function intake(deps: UploadDeps, request: Upload, target: Target, staged: Staged): Promise<Recorded> {
   const reader = await deps.readers.lease();
   try {
-    const read = await reader.read(target.channel.format, staged.path); // 3 parse
+    const read = await reader.read(target.place.format, staged.path); // 3 parse
     const { name, version, architecture } = read.facts.identity;
-    const identity = { ...place(target), name, version, architecture };
+    const identity = { ...target.place, name, version, architecture };
     return await exclusively(deps, target, read.facts.filename, async () => {
       const known = await findByIdentity(deps.db, identity); // 4 check
       if (known) {
@@ -199,8 +240,8 @@ async function sign(
   read: ReadResult,
   reader: PackageReader,
 ): Promise<Signed> {
-  const { packages } = formatOf(target.channel.format);
-  const { repository, distribution } = target.channel;
+  const { repository, format, distribution } = target.place;
+  const { packages } = formatOf(format);
   const usual = packages.poolKey({ repository, distribution }, read.facts);
   // Two identities can have one file name: an epoch is no part of it.
   const distinct = (await pathIsTaken(deps.db, usual)) ? staged.sha256.slice(0, 12) : undefined;
@@ -257,25 +298,28 @@ function newPackage(
     facts: JSON.stringify(facts),
     signature_header: signed.originalHead && Buffer.from(signed.originalHead).toString('base64'),
     created_at: deps.clock.now(),
+    collected_at: null,
   };
-  return { row, fresh: { files, entries: signed.entries } };
+  return { row, fresh: { files, relations: facts.relations, entries: signed.entries } };
 }
 
-/** `event` is null when the channel held the package already. */
+/** `event` is null when there was nothing to record: the package is where it was to go. */
 type Recorded = { readonly row: PackageRow; readonly event: string | null };
 
 /** Step 7: one transaction for the package, the event and the request to publish; none for what is there. */
 async function record(
   deps: UploadDeps,
-  request: UploadRequest,
-  { channel, component }: Target,
+  request: Upload,
+  { place, destination }: Target,
   { row, fresh }: NewPackage,
 ): Promise<Recorded> {
-  const components = fresh ? [] : await findMembership(deps.db, channel.id, row.id);
-  if (components.includes(component)) return { row, event: null };
+  const components =
+    fresh || !destination ? [] : await findMembership(deps.db, destination.channel.id, row.id);
+  const isThere = destination ? components.includes(destination.component) : !fresh;
+  if (isThere) return { row, event: null };
   const event = await recordUpload(deps, {
-    channel,
-    component,
+    repository: place.repository,
+    destination,
     package: { row, fresh },
     actor: request.actor,
     filename: request.filename,
@@ -289,9 +333,13 @@ async function record(
  * Waits until clients see the package; answers a generation that holds it. When publishing fails, the upload is
  * taken back before it is refused.
  */
-async function publish(deps: UploadDeps, target: Target, { row, event }: Recorded): Promise<number> {
+async function publish(
+  deps: UploadDeps,
+  target: Target,
+  { id }: ChannelRow,
+  { row, event }: Recorded,
+): Promise<number> {
   const { publisher } = deps;
-  const { id } = target.channel;
   if (event === null) return await publisher.served(id);
   try {
     return await publisher.publish(id);
@@ -307,12 +355,7 @@ async function publish(deps: UploadDeps, target: Target, { row, event }: Recorde
   }
 }
 
-function writeReceipt(
-  deps: UploadDeps,
-  { channel }: Target,
-  { row, event }: Recorded,
-  generation: number,
-): Receipt {
+function writeReceipt(deps: UploadDeps, { row, event }: Recorded): StageReceipt {
   const { format, name, version, architecture, filename, size_bytes, sha256, uploaded_sha256 } = row;
   return {
     package: {
@@ -325,8 +368,6 @@ function writeReceipt(
       sha256,
       uploadedSha256: uploaded_sha256,
     },
-    channel: channel.name,
-    generation,
     status: event === null ? 'unchanged' : 'created',
     url: `${deps.publicUrl}/${row.path}`,
     findings: [...parseFacts(row).findings],

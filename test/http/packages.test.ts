@@ -219,7 +219,14 @@ t.test('a yanked package leaves the index, and its file stays', async (t) => {
   const entry = (await readApt(read, 'main', 'stable')).find(({ name }) => name === 'yanked');
   const response = await yank('stable', 'yanked');
   t.equal(response.status, 200);
-  t.same(await response.json(), { generation: 4 });
+  t.match(await response.json(), {
+    channel: 'stable',
+    generation: 4,
+    status: 'published',
+    added: [],
+    removed: [{ name: 'yanked', version: '1.0-1', architecture: 'amd64', component: 'main' }],
+    moves: [{ name: 'yanked', from: '1.0-1', to: null, kind: 'gone' }],
+  });
   t.match(await readApt(read, 'main', 'stable'), [{ name: 'stays' }]);
   t.ok(entry);
   if (entry) await readPackage(read, entry);

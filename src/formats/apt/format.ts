@@ -17,6 +17,7 @@ import type {
   UnsignedDocument,
 } from '../format.ts';
 import { parseDeb, type DebPackage } from './deb.ts';
+import { relations } from './fulfil.ts';
 import { writePackagesStanza } from './packages.ts';
 import {
   byHashPath,
@@ -26,6 +27,7 @@ import {
   poolKey,
   release as releaseNames,
   repositoryRoot,
+  snapshotBase,
   snapshotRoot,
   type ChannelPlace,
 } from './paths.ts';
@@ -36,6 +38,7 @@ import { compareVersions } from './version.ts';
 const packages: PackageFormat<DebPackage> = {
   extension: '.deb',
   compareVersions,
+  relations,
   parse: parseDeb,
   signing: null,
   poolKey: (place, facts, distinct) =>
@@ -183,13 +186,14 @@ function placeSnapshot(
         key: `${root}/${component}`,
         target: `${channelRoot(place)}/${component}`,
       })),
-      { key: `${repository}/snapshots/${number}/pool`, target: `${repository}/pool` },
+      { key: `${snapshotBase(channel.repository, String(number))}/pool`, target: `${repository}/pool` },
     ],
   };
 }
 
 const channels: ChannelFormat = {
   baseKey: (channel) => repositoryRoot(channel.repository),
+  frozenKey: (channel, generation) => snapshotBase(channel.repository, String(generation)),
   indexes,
   describe,
   setupFiles: (channel, key): SetupFile[] => [

@@ -89,9 +89,13 @@ export type ChannelPlace = { readonly repository: string; readonly channel: stri
 export const channelRoot = ({ repository, channel }: ChannelPlace): string =>
   `${repositoryRoot(repository)}/dists/${channel}`;
 
+/** What clients have as URI to be pinned: the tree as of a generation or a moment. */
+export const snapshotBase = (repository: string, id: string): string =>
+  `${repositoryRoot(repository)}/snapshots/${id}`;
+
 /** The frozen tree of a channel as of a generation or a moment, with the same names inside. */
 export const snapshotRoot = ({ repository, channel }: ChannelPlace, id: string): string =>
-  `${repositoryRoot(repository)}/snapshots/${id}/dists/${channel}`;
+  `${snapshotBase(repository, id)}/dists/${channel}`;
 
 /** Below a channel or a snapshot of it. */
 export const release = { inline: 'InRelease', text: 'Release', signature: 'Release.gpg' } as const;

@@ -19,6 +19,7 @@ import type {
 } from '../format.ts';
 import { compareEvr, parseEvr } from './evr.ts';
 import { filelistsFragment } from './filelists.ts';
+import { relations } from './fulfil.ts';
 import { writeMetalink } from './metalink.ts';
 import { otherFragment } from './other.ts';
 import {
@@ -53,6 +54,7 @@ const signing: PackageSigning<RpmPackage> = {
 const packages: PackageFormat<RpmPackage> = {
   extension: '.rpm',
   compareVersions: (a, b) => compareEvr(parseEvr(a), parseEvr(b)),
+  relations,
   parse: parseRpm,
   signing,
   poolKey: (place, facts, distinct) => poolKey(place, facts.filename, distinct),
@@ -173,6 +175,7 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
 
 const channels: ChannelFormat = {
   baseKey: (channel) => channelRoot(placeOf(channel)),
+  frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
   indexes: () => packageDocuments.map(planOf),
   describe,
   setupFiles: (channel): SetupFile[] => [{ key: repoFileKey(channel), text: writeRepoFile(channel) }],

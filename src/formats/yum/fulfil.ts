@@ -16,6 +16,7 @@ function wantedOf(text: string): Wanted | null {
 }
 
 export const relations: RelationFormat = {
+  names: ({ text }) => [wantedOf(text)?.name ?? text],
   requirements: (all) =>
     all
       // What rpm itself provides, and files, which another package's list may hold.

@@ -8,8 +8,8 @@ import { yankPackage } from '../../registry/yank-package.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
 import {
+  changeReply,
   channelParams,
-  generationReply,
   listQuery,
   packageDetailReply,
   type packageReply,
@@ -108,10 +108,12 @@ function onePackageRoutes(server: Server, app: App, identify: Identify): void {
         summary: "Yank a package: take it out of the channel's index",
         description: 'Its file stays while a kept generation names it. Its identity stays taken for ever.',
         params: channelParams.extend({ name: z.string(), version: z.string(), architecture: z.string() }),
-        response: { 200: generationReply, default: problemSchema },
+        querystring: z.strictObject({ dryRun: z.stringbool().default(false) }),
+        response: { 200: changeReply, default: problemSchema },
       },
     },
-    async (request) => await yankPackage(app, { actor: await identify(request), ...request.params }),
+    async (request) =>
+      await yankPackage(app, { actor: await identify(request), ...request.params, ...request.query }),
   );
 
   server.get(

@@ -1,0 +1,180 @@
+/** What a channel holds, by name and by relation: what changes to it are weighed with. */
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import type { Relation, RelationKind } from '../formats/package.ts';
+import type { Catalog, PackageRow, Tables } from './catalog.ts';
+
+/** A package in a channel, as far as relations and versions go. */
+export type ChannelPackage = Pick<
+  PackageRow,
+  | 'id'
+  | 'name'
+  | 'version'
+  | 'architecture'
+  | 'source_name'
+  | 'source_version'
+  | 'sha256'
+  | 'size_bytes'
+  | 'collected_at'
+> & { component: string };
+
+const columns = [
+  'package.id',
+  'package.name',
+  'package.version',
+  'package.architecture',
+  'package.source_name',
+  'package.source_version',
+  'package.sha256',
+  'package.size_bytes',
+
+  'package.collected_at',
+] as const;
+
+const namesPerQuery = 500;
+
+type Scope = Tables & { member: Tables['channel_packages']; package: Tables['packages'] };
+type Where = ExpressionBuilder<Scope, 'member' | 'package'>;
+
+/** Whether a membership holds in a generation. */
+const heldIn = (generation: number) => (where: Where) =>
+  where.and([
+    where('member.added_in', '<=', generation),
+    where.or([where('member.removed_in', 'is', null), where('member.removed_in', '>', generation)]),
+  ]);
+const heldInHead = (where: Where): Expression<SqlBool> => where('member.removed_in', 'is', null);
+
+/** The memberships of a channel, as far as the conditions say. */
+async function membersWhere(
+  db: Catalog,
+  channel: string,
+  ...conditions: ((where: Where) => Expression<SqlBool>)[]
+): Promise<ChannelPackage[]> {
+  return await db
+    .selectFrom('channel_packages as member')
+    .innerJoin('packages as package', 'package.id', 'member.package')
+    .select(columns)
+    .select('member.component')
+    .where('member.channel', '=', channel)
+    .where((where) => where.and(conditions.map((condition) => condition(where))))
+    .execute();
+}
+
+async function inRuns<T>(names: readonly string[], query: (run: string[]) => Promise<T[]>): Promise<T[]> {
+  const found: T[] = [];
+  for (let start = 0; start < names.length; start += namesPerQuery)
+    found.push(...(await query(names.slice(start, start + namesPerQuery))));
+  return found;
+}
+
+/** Every version of these names that the head of a channel holds, or an older generation. */
+export async function listNamed(
+  db: Catalog,
+  channel: string,
+  names: readonly string[],
+  generation?: number,
+): Promise<ChannelPackage[]> {
+  const held = generation === undefined ? heldInHead : heldIn(generation);
+  return await inRuns(names, (run) =>
+    membersWhere(db, channel, held, (where) => where('package.name', 'in', run)),
+  );
+}
+
+/** Those in the head that have a relation of one of these kinds with one of these names. */
+export async function listRelated(
+  db: Catalog,
+  channel: string,
+  kinds: readonly string[],
+  names: readonly string[],
+): Promise<ChannelPackage[]> {
+  return await inRuns(names, (run) =>
+    membersWhere(db, channel, heldInHead, (where) =>
+      where(
+        'package.id',
+        'in',
+        where
+          .selectFrom('package_relations')
+          .select('package')
+          .where('kind', 'in', kinds)
+          .where('name', 'in', run),
+      ),
+    ),
+  );
+}
+
+/** Everything that the head of a channel holds. */
+export async function listAll(db: Catalog, channel: string): Promise<ChannelPackage[]> {
+  return await membersWhere(db, channel, heldInHead);
+}
+
+/**
+ * What came into a channel after one generation and up to another and is there in the second, and what went and
+ * was there in the first. Costs what changed, not what the channel holds.
+ */
+export async function listMoved(
+  db: Catalog,
+  channel: string,
+  { after, upTo }: { after: number; upTo: number },
+): Promise<{ added: ChannelPackage[]; removed: ChannelPackage[] }> {
+  const within = (column: 'added_in' | 'removed_in') => (where: Where) =>
+    where.and([where(`member.${column}`, '>', after), where(`member.${column}`, '<=', upTo)]);
+  return {
+    added: await membersWhere(db, channel, within('added_in'), heldIn(upTo)),
+    removed: await membersWhere(db, channel, within('removed_in'), heldIn(after)),
+  };
+}
+
+/** Changes that wait to be published, in their order, each with its package. */
+export async function listPendingPackages(
+  db: Catalog,
+  channel: string,
+): Promise<{ action: 'add' | 'remove'; package: ChannelPackage }[]> {
+  const rows = await db
+    .selectFrom('pending_changes as change')
+    .innerJoin('packages as package', 'package.id', 'change.package')
+    .select(columns)
+    .select(['change.component', 'change.action'])
+    .where('change.channel', '=', channel)
+    .orderBy('change.id')
+    .execute();
+  return rows.map(({ action, ...item }) => ({ action, package: item }));
+}
+
+/** The relations of these packages, by package, in the order in which each has them. */
+export async function loadRelations(db: Catalog, ids: readonly string[]): Promise<Map<string, Relation[]>> {
+  const rows = await inRuns(ids, (run) =>
+    db
+      .selectFrom('package_relations')
+      .select(['package', 'position', 'kind', 'text'])
+      .distinct()
+      .where('package', 'in', run)
+      .orderBy('package')
+      .orderBy('position')
+      .execute(),
+  );
+  const found = new Map<string, Relation[]>(ids.map((id) => [id, []]));
+  for (const { package: id, kind, text } of rows)
+    // Written from facts.relations by record-upload.ts.
+    found.get(id)?.push({ kind: kind as RelationKind, text });
+  return found;
+}
+
+/** The packages of a channel's repository, format and distribution that these digests name: served or uploaded. */
+export async function findByDigests(
+  db: Catalog,
+  { repository, format, distribution }: Pick<PackageRow, 'repository' | 'format' | 'distribution'>,
+  digests: readonly string[],
+): Promise<(Omit<ChannelPackage, 'component'> & { uploaded_sha256: string })[]> {
+  return await inRuns(digests, (run) =>
+    db
+      .selectFrom('packages as package')
+      .select(columns)
+      .select('package.uploaded_sha256')
+      .where('package.repository', '=', repository)
+      .where('package.format', '=', format)
+      .where('package.distribution', '=', distribution)
+      .where((where) =>
+        where.or([where('package.sha256', 'in', run), where('package.uploaded_sha256', 'in', run)]),
+      )
+      .execute(),
+  );
+}

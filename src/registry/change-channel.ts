@@ -1,0 +1,162 @@
+/**
+ * Every change to what a channel holds, but for uploads, takes this way: what it would do for clients is worked
+ * out first, and the dry run answers with just what the real one does.
+ */
+import type { Actor } from '../auth/permissions.ts';
+import type { Clock } from '../clock.ts';
+import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import { getChannel } from '../db/channels.ts';
+import { insertPendingChanges } from '../db/membership.ts';
+import { withdraw } from '../db/packages.ts';
+import { listNamed, listPendingPackages, type ChannelPackage } from '../db/channel-packages.ts';
+import { AppError } from '../errors.ts';
+import { formatOf } from '../formats/formats.ts';
+import { createId } from '../ids.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import { differenceOf, placeKey, type Difference } from './difference.ts';
+import { installabilityWarnings, versionWarnings, type Warning } from './guard-rails.ts';
+import type { Mutexes } from './mutexes.ts';
+import { recordEvent, type EventKind } from './record-event.ts';
+
+export type ChangeDeps = {
+  readonly db: Catalog;
+  readonly clock: Clock;
+  readonly publisher: Publisher;
+  readonly identities: Mutexes;
+};
+
+export type Change = { readonly action: 'add' | 'remove'; readonly package: ChannelPackage };
+
+export type ChangeRequest = {
+  readonly actor: Actor;
+  readonly channel: ChannelRow;
+  readonly kind: EventKind;
+  /** For the event: where a promotion came from, which generation was rolled back to. */
+  readonly detail: (changes: readonly Change[]) => Readonly<Record<string, unknown>>;
+  readonly dryRun: boolean;
+  /** Goes on where the guard-rails would stop. */
+  readonly force: boolean;
+  /** Works out the changes while nobody else changes the channel. */
+  readonly changes: () => Promise<readonly Change[]>;
+};
+
+export type ChangeReport = Difference & {
+  readonly channel: string;
+  /** The generation that holds the change, which is being served; of a dry run the one that it would be. */
+  readonly generation: number;
+  readonly status: 'published' | 'unchanged' | 'planned';
+  readonly warnings: readonly Warning[];
+};
+
+/** Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way. */
+export async function changeChannel(deps: ChangeDeps, request: ChangeRequest): Promise<ChangeReport> {
+  const { channel, dryRun } = request;
+  const { report, event } = await deps.identities.run(`channel ${channel.id}`, async () => {
+    const changes = await request.changes();
+    const planned = await plan(deps, channel, changes);
+    const nothing = planned.added.length === 0 && planned.removed.length === 0;
+    if (nothing) return { report: { ...planned, status: 'unchanged' as const }, event: null };
+    if (dryRun) return { report: { ...planned, generation: planned.generation + 1 }, event: null };
+    if (!request.force) refuseWarnings(planned.warnings);
+    return { report: planned, event: await record(deps, request, changes) };
+  });
+  if (event === null) return report;
+  return { ...report, status: 'published', generation: await publishEvent(deps, channel.id, event) };
+}
+
+/** The difference against the head with everything that is waiting to be published. */
+async function plan(
+  deps: ChangeDeps,
+  channel: ChannelRow,
+  changes: readonly Change[],
+): Promise<ChangeReport> {
+  const { packages } = formatOf(channel.format);
+  const names = [...new Set(changes.map((change) => change.package.name))];
+  const { head } = await getChannel(deps.db, channel.id);
+  const before = await currentVersions(deps.db, channel, names);
+  const now = new Map(before.map((item) => [placeKey(item), item]));
+  for (const { action, package: item } of changes)
+    if (action === 'add') now.set(placeKey(item), item);
+    else now.delete(placeKey(item));
+  const after = [...now.values()];
+  const difference = differenceOf(before, after, packages.compareVersions);
+  const warnings = [
+    ...versionWarnings(difference),
+    ...(await installabilityWarnings(deps.db, channel.id, packages.relations, { before, after })),
+  ];
+  return { channel: channel.name, generation: head, status: 'planned', ...difference, warnings };
+}
+
+/** Every version of these names in the channel, pending changes applied. */
+async function currentVersions(
+  db: Catalog,
+  channel: ChannelRow,
+  names: readonly string[],
+): Promise<ChannelPackage[]> {
+  const current = new Map((await listNamed(db, channel.id, names)).map((item) => [placeKey(item), item]));
+  const wanted = new Set(names);
+  for (const { action, package: item } of await listPendingPackages(db, channel.id))
+    if (!wanted.has(item.name)) continue;
+    else if (action === 'add') current.set(placeKey(item), item);
+    else current.delete(placeKey(item));
+  return [...current.values()];
+}
+
+/** Warnings that are quoted in an error; the dry run has them all. */
+const quoted = 5;
+
+function refuseWarnings(warnings: readonly Warning[]): void {
+  if (warnings.length === 0) return;
+  const more = warnings.length > quoted ? ` And ${warnings.length - quoted} more.` : '';
+  throw new AppError(
+    'needs_force',
+    warnings
+      .slice(0, quoted)
+      .map(({ message }) => message)
+      .join(' ') + more,
+  );
+}
+
+async function record(deps: ChangeDeps, request: ChangeRequest, changes: readonly Change[]): Promise<string> {
+  const { actor, channel, kind, detail } = request;
+  const at = deps.clock.now();
+  const subject = new Set(changes.map((change) => change.package.id));
+  return await deps.db.transaction().execute(async (db) => {
+    const event = await recordEvent(db, {
+      at,
+      actor,
+      repository: channel.repository,
+      channel: channel.name,
+      kind,
+      ...(subject.size === 1 ? { package: [...subject].join() } : {}),
+      detail: detail(changes),
+    });
+    await insertPendingChanges(
+      db,
+      changes.map(({ action, package: item }) => ({
+        id: createId(at),
+        channel: channel.id,
+        action,
+        package: item.id,
+        component: item.component,
+        event,
+      })),
+    );
+    return event;
+  });
+}
+
+/** Publishes what an event asked for; what could not be published is taken back before the failure is told. */
+async function publishEvent(
+  { db, publisher }: ChangeDeps,
+  channelId: string,
+  event: string,
+): Promise<number> {
+  try {
+    return await publisher.publish(channelId);
+  } catch (error) {
+    const { changes } = await db.transaction().execute((transaction) => withdraw(transaction, event, null));
+    if (changes) throw error;
+    return await publisher.served(channelId);
+  }
+}

@@ -1,0 +1,56 @@
+/** A new generation whose package set is that of an older one. History only grows. */
+import { authorise, type Actor } from '../auth/permissions.ts';
+import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from './change-channel.ts';
+import { needChannel } from './find.ts';
+import { movedBetween, needGeneration } from './history.ts';
+import { getChannel } from '../db/channels.ts';
+import { AppError } from '../errors.ts';
+
+export type RollBackRequest = {
+  readonly actor: Actor;
+  readonly repository: string;
+  readonly channel: string;
+  readonly generation: number;
+  readonly dryRun: boolean;
+  readonly force: boolean;
+};
+
+/** Throws `not_found`, `generation_collected` and what `changeChannel` throws. */
+export async function rollBack(deps: ChangeDeps, request: RollBackRequest): Promise<ChangeReport> {
+  const { actor, generation, dryRun, force } = request;
+  authorise(actor, 'upload', request.repository);
+  const channel = await needChannel(deps.db, actor, request.repository, request.channel);
+  await needGeneration(deps.db, channel, generation);
+  return await changeChannel(deps, {
+    actor,
+    channel,
+    kind: 'rollback',
+    detail: () => ({ generation }),
+    dryRun,
+    force,
+    changes: async () => {
+      const { head } = await getChannel(deps.db, channel.id);
+      const { added, removed } = await movedBetween(deps.db, channel, head, generation);
+      refuseCollected(added, generation);
+      return [
+        ...removed.map((item): Change => ({ action: 'remove', package: item })),
+        ...added.map((item): Change => ({ action: 'add', package: item })),
+      ];
+    },
+  });
+}
+
+/** A package whose file was collected cannot come back under its name (pulpcore#8042). */
+export function refuseCollected(
+  items: readonly { readonly name: string; readonly version: string; readonly collected_at: number | null }[],
+  what: number | string,
+): void {
+  const gone = items.filter((item) => item.collected_at !== null);
+  const [first] = gone;
+  if (!first) return;
+  const others = gone.length > 1 ? ` and ${gone.length - 1} more` : '';
+  throw new AppError(
+    'package_collected',
+    `${what} needs ${first.name} ${first.version}${others}, whose file was collected. Upload it again.`,
+  );
+}
