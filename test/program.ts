@@ -1,6 +1,7 @@
 /** The command line as a user has it: one command of the real program, run to its end. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 
 export const entryPoint = join(import.meta.dirname, '../src/entrepot.js');
 
@@ -53,4 +54,12 @@ export function runCommand(
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   return startCommand(args, variables).ended;
+}
+
+/** A few lines in a process of their own, with the root of the checkout as the folder that imports start from. */
+export function runScript(script: string): ChildProcessByStdio<null, Readable, null> {
+  return spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: join(import.meta.dirname, '..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
