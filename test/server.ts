@@ -1,17 +1,16 @@
 /** Servers for tests: in this process, with the clock in the test's hands, or as the real program. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { createApp, type App } from '../src/app.ts';
 import { systemClock, type Clock } from '../src/clock.ts';
 import { loadConfig } from '../src/config.ts';
 import { createServer } from '../src/http/server.ts';
 import { createLogger } from '../src/logger.ts';
 import { initialise } from '../src/registry/initialise.ts';
-import type { Receipt } from '../src/registry/upload-package.ts';
 import { testKeysDir } from './signing-key.ts';
 
 export const adminToken = 'admin-token-of-the-tests';
@@ -67,13 +66,6 @@ function clientOf(url: string, dataDir: string): TestServer {
       body: new Uint8Array(bytes),
     });
   return { url, dataDir, api, upload };
-}
-
-/** Uploads a file and answers the receipt; anything but 200 and 201 is an error with the server's words. */
-export async function uploadFile(server: TestServer, channel: string, path: string): Promise<Receipt> {
-  const response = await server.upload(channel, basename(path), readFileSync(path));
-  if (!response.ok) throw new Error(`${basename(path)}: ${await response.text()}`);
-  return (await response.json()) as Receipt;
 }
 
 export type InProcess = TestServer & { readonly app: App; readonly close: () => Promise<void> };
