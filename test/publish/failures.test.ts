@@ -296,7 +296,7 @@ t.test('a yank that cannot be published is taken back', async (t) => {
   await t.rejects(yankPackage(app, request), { code: 'signing_failed' });
   t.same(await visible(workshop), before);
   hooks.sign = () => undefined;
-  t.same(await yankPackage(app, request), { generation: 3 });
+  t.match(await yankPackage(app, request), { generation: 3 });
 });
 
 t.test('a client is told that the store is full', async (t) => {
