@@ -1,17 +1,12 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Receipt } from '../../src/registry/upload-package.ts';
 import { ask, jsonOf, problemOf } from '../ask.ts';
 import { buildAr, buildDeb } from '../build-deb.ts';
-import { unlessInstalled } from '../clients.ts';
 import { everythingKept } from '../kept.ts';
 import { debSample, rpmSample } from '../packages.ts';
 import { readApt, readFrom, readPackage, readYum, sha256 } from '../served.ts';
-import { adminToken, startInProcess, temporaryDir } from '../server.ts';
+import { adminToken, startInProcess } from '../server.ts';
 
 const server = await startInProcess(t);
 const read = readFrom(server.url);
@@ -276,30 +271,6 @@ t.test('file names arrive in every spelling, and mean nothing', async (t) => {
   }
 });
 
-t.test('curl -T uploads to a folder, and to a name', { skip: unlessInstalled('curl') }, async (t) => {
-  const dir = temporaryDir(t);
-  const { filename, bytes } = debSample('curled');
-  writeFileSync(join(dir, filename), bytes);
-  for (const [target, status] of [
-    ['/', 201],
-    [`/${filename}`, 200],
-  ] as const) {
-    const child = spawn('curl', [
-      ...['-sS', '-w', '\n%{http_code}', '-H', `Authorization: Bearer ${adminToken}`],
-      ...['-T', join(dir, filename), `${server.url}${packages('stable')}${target}`],
-    ]);
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    await once(child, 'close');
-    const [receipt = '', code] = output.split('\n');
-    t.equal(Number(code), status);
-    t.match(JSON.parse(receipt), {
-      package: { name: 'curled' },
-      status: status === 201 ? 'created' : 'unchanged',
-    });
-  }
-});
-
 t.test('two identities that share a file name are kept apart', async (t) => {
   for (const [channel, sample, read, pattern] of [
     ['stable', debSample, readApt, /^apt\/main\/pool\/e\/epochs\/[0-9a-f]{12}\/epochs_1.0-1_amd64.deb$/],
@@ -370,4 +341,19 @@ t.test('identities are kept apart by distribution', async (t) => {
     const receipt = await jsonOf<Receipt>(await server.upload(channel, sample.filename, sample.bytes));
     t.match(receipt.url, `/apt/main/pool/${channel}/p/per-distribution/`);
   }
+});
+
+t.test('a package of thousands of files keeps the list of them', async (t) => {
+  const files = Array.from({ length: 3000 }, (_, i) => ({
+    path: `/usr/share/crowd/${String(i).padStart(4, '0')}`,
+  }));
+  const bytes = buildDeb({ control: { Package: 'crowd' }, files });
+  const { package: uploaded } = await jsonOf<Receipt>(await server.upload('stable', 'crowd.deb', bytes));
+  const detail = await jsonOf<{ files: { path: string; type: string }[] }>(
+    await server.api(`/api/v1/repositories/main/packages/${uploaded.sha256}`),
+  );
+  t.same(
+    detail.files.filter(({ type }) => type === 'file').map(({ path }) => path),
+    files.map(({ path }) => path),
+  );
 });

@@ -13,6 +13,8 @@ import { readApt, readFrom, readPackage, readYum, releaseFields, type ServedPack
 import { startInProcess } from '../server.ts';
 import { gate, openWorkshop, type Workshop } from './workshop.ts';
 
+t.setTimeout(120_000);
+
 const formats = [
   { channel: 'stable', sample: debSample, read: readApt, pool: 'apt/main/pool' },
   { channel: 'stable-rpm', sample: rpmSample, read: readYum, pool: 'yum/main/pool' },
@@ -223,7 +225,7 @@ t.test('a store that fails now and then loses nothing and invents nothing', asyn
     if (operation !== 'delete' && random() < 0.02) full();
   };
   const outcomes = await Promise.all(
-    Array.from({ length: 40 }, async (_, i) => {
+    Array.from({ length: 24 }, async (_, i) => {
       const { channel, sample } = formats[i % 2 === 0 ? 0 : 1];
       const name = `unsteady-${i}`;
       try {

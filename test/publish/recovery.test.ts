@@ -11,6 +11,8 @@ import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 import { openWorkshop } from './workshop.ts';
 
+t.setTimeout(120_000);
+
 const formats = [
   { channel: 'stable', sample: debSample, read: readApt, pointers: 3 },
   { channel: 'stable-rpm', sample: rpmSample, read: readYum, pointers: 3 },
