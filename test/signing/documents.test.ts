@@ -321,10 +321,10 @@ void t.test('sqv accepts the detached signature', { skip: unlessInstalled('sqv')
 });
 
 void t.test('signing does not hold up the event loop', async (t) => {
-  let ticks = 0;
-  const timer = setInterval(() => ticks++, 1);
-  const content = bytes(release);
-  await Promise.all(Array.from({ length: 100 }, () => signPacket(content, first, at)));
-  clearInterval(timer);
-  t.ok(ticks > 10, `${ticks} other things ran meanwhile`);
+  let turned = false;
+  setImmediate(() => {
+    turned = true;
+  });
+  await signPacket(bytes(release), first, at);
+  t.ok(turned, 'the loop went on turning while the thread pool signed');
 });
