@@ -22,6 +22,7 @@ import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { version } from '../version.ts';
 import { createIdentify } from './identify.ts';
+import { Lingering } from './linger.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
@@ -36,6 +37,8 @@ import { uploadRoutes } from './routes/uploads.ts';
 const jsonBodyLimitBytes = 2 ** 20;
 /** apt keeps a connection for its whole run; longer than any client's pause between two files. */
 const keepAliveMs = 75_000;
+/** How long a client may go on sending after its upload was refused. */
+const lingerMs = 10_000;
 
 /** Our instance with schemas by zod: what the route files take. */
 export type Server = FastifyInstance<
@@ -133,6 +136,7 @@ export async function createServer(app: App): Promise<Server> {
   await server.register(rateLimit, { global: false });
   await server.register(swagger, swaggerOptions);
   const identify = createIdentify(server, app);
+  const lingering = new Lingering(server, Math.min(lingerMs, app.receiveLimits.idleMs));
   await server.register((api, _options, done) => {
     const typed = api.withTypeProvider<ZodTypeProvider>();
     api.addHook('preParsing', (request, reply, _payload, next) => {
@@ -147,6 +151,10 @@ export async function createServer(app: App): Promise<Server> {
     done();
   });
   await server.register((uploads, _options, done) => {
+    uploads.addHook('onRequest', (request, reply, next) => {
+      lingering.watch(request, reply);
+      next();
+    });
     uploadRoutes(uploads.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });

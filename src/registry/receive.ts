@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
+import { finished, Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createId } from '../ids.ts';
 import { AppError } from '../errors.ts';
@@ -72,11 +72,11 @@ export async function receive(
   );
   const counter = { sizeBytes: 0 };
   try {
-    await pipeline(
-      body,
-      tap(counter, [sha256, ...hashes.filter((hash) => hash !== null)], limits),
-      (source: AsyncIterable<Buffer>) => writeTo(path, source),
-    );
+    const stage = tap(counter, [sha256, ...hashes.filter((hash) => hash !== null)], limits);
+    const file = createWriteStream(path, { flags: 'wx', mode: 0o600, highWaterMark: 2 ** 20 });
+    const written = pipeline(stage, file);
+    feed(body, stage);
+    await written;
     const digest = sha256.digest();
     claims.forEach((claim, index) => {
       const actual = hashes[index]?.digest() ?? digest;
@@ -94,8 +94,16 @@ export async function receive(
   }
 }
 
-async function writeTo(path: string, source: AsyncIterable<Buffer>): Promise<void> {
-  await pipeline(source, createWriteStream(path, { flags: 'wx', mode: 0o600, highWaterMark: 2 ** 20 }));
+/**
+ * Not a pipeline, which would destroy the body when the stage fails: what is left of it could then no longer be
+ * read and dropped, and its sender would never come to read the answer.
+ */
+function feed(body: Readable, stage: Transform): void {
+  finished(body, { writable: false }, (error) => {
+    if (error) stage.destroy(error);
+  });
+  body.pipe(stage);
+  stage.once('close', () => body.resume());
 }
 
 /** Counts, hashes and bounds what passes, and gives up on a sender that has fallen silent. */

@@ -1,5 +1,6 @@
 /** Uploads as they go over the wire: how large, how slow, and how they end. */
 import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { ask, beginRequest, type Answer, type Problem } from '../ask.ts';
@@ -23,6 +24,16 @@ async function leavesNothing(t: Test, upload: () => Promise<unknown>): Promise<v
   const before = await everythingKept(server);
   await upload();
   t.same(await everythingKept(server), before, 'nothing of it stays');
+}
+
+/** A connection that a test writes the bytes of. */
+async function openSocket(t: Test): Promise<Socket> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  return socket;
 }
 
 t.test('a body that says it is over the limit is refused before it is sent', async (t) => {
@@ -58,6 +69,43 @@ t.test('a client that goes on sending after the refusal still reads it', async (
     body: Buffer.alloc(16 * limitBytes),
   });
   t.match(problemIn(answer), { status: 413, code: 'length_limit' });
+});
+
+t.test('a connection that was refused an upload goes on serving', async (t) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const { hostname, port } = new URL(server.url);
+  const sockets = new Set<Socket>();
+  const send = async (method: string, target: string, body?: Buffer): Promise<number> => {
+    const asked = httpRequest({ agent, hostname, port, method, path: target, headers: { authorization } });
+    asked.once('socket', (socket) => sockets.add(socket));
+    asked.end(body);
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode ?? 0;
+  };
+  t.equal(await send('PUT', `${path}/large.deb`, Buffer.alloc(limitBytes + 1)), 413);
+  t.equal(await send('PUT', `${path}/broken.deb`, Buffer.alloc(limitBytes)), 422);
+  // Longer than a client may go on sending after a refusal.
+  for (const end = Date.now() + 1500; Date.now() < end;) t.equal(await send('GET', '/healthz'), 200);
+  t.equal(sockets.size, 1, 'all of it on one connection');
+});
+
+t.test('whoever never stops sending after a refusal is hung up on', async (t) => {
+  const socket = await openSocket(t);
+  socket.write(
+    `PUT ${path}/endless.deb HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n` +
+      `Authorization: ${authorization}\r\n\r\n`,
+  );
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000), Buffer.from('\r\n')]);
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  while (!socket.destroyed)
+    if (!socket.write(chunk))
+      await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed]);
+  t.match(text, /^HTTP\/1\.1 413 /);
 });
 
 t.test('a chunked body of any length below the limit is taken', async (t) => {
@@ -130,16 +178,6 @@ t.test('whoever asks first is told before sending', async (t) => {
   await Promise.resolve();
 });
 
-/** A connection that a test writes the bytes of. */
-async function openSocket(t: Test): Promise<Socket> {
-  const { hostname, port } = new URL(server.url);
-  const socket = connect(Number(port), hostname);
-  t.teardown(() => socket.destroy());
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  return socket;
-}
-
 function headOf(bytes: Buffer, filename: string): string {
   return [
     `PUT ${path}/${filename} HTTP/1.1`,
@@ -150,11 +188,11 @@ function headOf(bytes: Buffer, filename: string): string {
   ].join('\r\n');
 }
 
-/** Resolves when no upload is being received any more. */
-async function receivedNothing(): Promise<void> {
+/** Resolves when this many uploads are being received. */
+async function receiving(count: number): Promise<void> {
   const deadline = Date.now() + 10_000;
-  while ((await everythingKept(server)).staging.length > 0) {
-    if (Date.now() > deadline) throw new Error('the staging folder does not become empty');
+  while ((await everythingKept(server)).staging.length !== count) {
+    if (Date.now() > deadline) throw new Error(`the staging folder does not come to ${count} files`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -166,8 +204,9 @@ t.test('a connection that ends early leaves nothing', async (t) => {
       const socket = await openSocket(t);
       socket.write(headOf(bytes, filename));
       socket.write(bytes.subarray(0, 100));
+      await receiving(1);
       socket[end]();
-      await receivedNothing();
+      await receiving(0);
     }
   });
   t.equal((await server.upload('stable', filename, bytes)).status, 201, 'and the next attempt goes in');

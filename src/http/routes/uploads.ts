@@ -24,23 +24,6 @@ function acceptAnyBody(server: Server): void {
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
 }
 
-/** How long a client that is still sending may go on after its upload was refused. */
-const lingerMs = 10_000;
-
-/**
- * What arrives after a refusal is read and dropped for a while, or a client that looks at the answer only after
- * its last byte would find a broken connection in its place; then the connection is closed.
- */
-function closeAfterRefusal(request: FastifyRequest, reply: FastifyReply): void {
-  const { socket } = request.raw;
-  reply.raw.once('finish', () => {
-    if (request.raw.complete) return;
-    setTimeout(() => {
-      if (!request.raw.complete) socket.destroy();
-    }, lingerMs).unref();
-  });
-}
-
 /** What every upload says, read from its request once the one who asks is known. */
 function uploadOf(app: App, identify: Identify) {
   return async (
@@ -48,7 +31,6 @@ function uploadOf(app: App, identify: Identify) {
     reply: FastifyReply,
     declared: { [name in keyof Declared]?: string | undefined },
   ): Promise<Omit<StageRequest, 'repository' | 'filename' | 'distribution'>> => {
-    closeAfterRefusal(request, reply);
     const actor = await identify(request);
     const length = Number(request.headers['content-length'] ?? 0);
     const { maxUploadBytes } = app.config;
