@@ -37,6 +37,7 @@ const foreignCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: 'bad_request',
   ENOSPC: 'store_full',
   EDQUOT: 'store_full',
+  SQLITE_FULL: 'store_full',
 };
 
 /** The window of the limit on wrong tokens; the time of a restart. */

@@ -86,11 +86,12 @@ async function rewrite(from: string, to: string, head: Uint8Array, offset: numbe
 }
 
 function failure(error: unknown): Failure {
-  if (error instanceof AppError)
-    return { failed: { code: error.code, detail: error.message, place: error.place, stack: null } };
-  return {
-    failed: { code: null, detail: String(error), place: undefined, stack: (error as Error).stack ?? null },
-  };
+  if (error instanceof AppError) {
+    const { code, message: detail, place } = error;
+    return { failed: { code, detail, place, stack: null, errno: null } };
+  }
+  const { stack = null, code: errno = null } = error as NodeJS.ErrnoException;
+  return { failed: { code: null, detail: String(error), place: undefined, stack, errno } };
 }
 
 parentPort?.on('message', (message: ReadRequest | SealRequest) => {

@@ -36,6 +36,8 @@ export type Failure = {
     readonly detail: string;
     readonly place: Place | undefined;
     readonly stack: string | null;
+    /** What the system said: ENOSPC when the disk is full. */
+    readonly errno: string | null;
   };
 };
 
@@ -150,7 +152,8 @@ export class PackageReaders {
 
 function failedWith({ failed }: Failure): Error {
   if (failed.code !== null) return new AppError(failed.code, failed.detail, failed.place);
-  const error = new Error(failed.detail);
+  const error: NodeJS.ErrnoException = new Error(failed.detail);
+  if (failed.errno !== null) error.code = failed.errno;
   if (failed.stack !== null) error.stack = failed.stack;
   return error;
 }
