@@ -5,7 +5,7 @@ import type { Actor } from '../auth/permissions.ts';
 import { hashToken, parseAuthorization } from '../auth/tokens.ts';
 import { findTokenBySha256, touchToken } from '../db/tokens.ts';
 import { AppError } from '../errors.ts';
-import type { Server } from './server.ts';
+import type { Server } from './instance.ts';
 
 const anonymous: Actor = { kind: 'anonymous' };
 /** Wrong tokens from one address in a minute, before it has to wait. */

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Server } from './server.ts';
+import type { Server } from './instance.ts';
 
 export class Lingering {
   readonly #ms: number;

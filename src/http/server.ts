@@ -4,12 +4,7 @@ import { isIPv6 } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import fastify, {
-  LogController,
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type RawServerDefault,
-} from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -23,6 +18,7 @@ import { createId } from '../ids.ts';
 import { version } from '../version.ts';
 import { createIdentify } from './identify.ts';
 import { Lingering } from './linger.ts';
+import type { Server } from './instance.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
@@ -39,15 +35,6 @@ const jsonBodyLimitBytes = 2 ** 20;
 const keepAliveMs = 75_000;
 /** How long a client may go on sending after its upload was refused. */
 const lingerMs = 10_000;
-
-/** Our instance with schemas by zod: what the route files take. */
-export type Server = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 function newServer(app: App): Server {
   const loggerInstance: FastifyBaseLogger = app.log;

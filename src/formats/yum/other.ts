@@ -1,7 +1,6 @@
 /** A package's part of other.xml: its change log. */
 import type { ChangelogEntry } from '../package.ts';
-import { packageElement } from './filelists.ts';
-import { versionElement } from './primary.ts';
+import { packageElement, versionElement } from './elements.ts';
 import type { RpmPackage } from './rpm.ts';
 import { attributes, escapeText } from './xml.ts';
 

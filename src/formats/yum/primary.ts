@@ -1,8 +1,8 @@
 /** A package's part of primary.xml: what a client needs to solve dependencies and to fetch the file. */
 import { dependencyKinds } from './dependencies.ts';
 import type { Dependency, DependencyKind } from './dependencies.ts';
+import { fileElements, versionElement } from './elements.ts';
 import { isPrimaryPath } from './files.ts';
-import { fileElements } from './filelists.ts';
 import type { RpmPackage } from './rpm.ts';
 import { attributes, textElement } from './xml.ts';
 
@@ -54,11 +54,6 @@ export function primaryFragment(rpm: RpmPackage, served: ServedRpm): string {
     '',
   ];
   return lines.join('\n');
-}
-
-/** `<version>` as it stands in all three documents. */
-export function versionElement({ metadata }: Pick<RpmPackage, 'metadata'>): string {
-  return `<version${attributes({ epoch: metadata.epoch, ver: metadata.version, rel: metadata.release })}/>`;
 }
 
 function dependencyLines(kind: DependencyKind, dependencies: readonly Dependency[]): string[] {

@@ -24,7 +24,7 @@ import {
   repositoryParams,
   rollbackBody,
 } from '../schemas.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const channelBase = '/api/v1/repositories/:repository/channels/:channel';
 

@@ -9,7 +9,7 @@ import { channelForm } from '../../publish/build.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
 import { channelParams, channelReply, putChannelBody, repositoryParams } from '../schemas.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const base = '/api/v1/repositories/:repository/channels';
 

@@ -5,7 +5,7 @@ import { maySee } from '../../auth/permissions.ts';
 import { AppError } from '../../errors.ts';
 import type { Identify } from '../identify.ts';
 import { sendFile } from '../send-file.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility'>;
 

@@ -4,7 +4,7 @@ import type { App } from '../../app.ts';
 import { oldestHeadDate } from '../../db/generations.ts';
 import { AppError } from '../../errors.ts';
 import { problemSchema } from '../problem.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
 

@@ -16,7 +16,7 @@ import {
   packagesReply,
   repositoryParams,
 } from '../schemas.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const base = '/api/v1/repositories/:repository/channels/:channel/packages';
 

@@ -18,7 +18,7 @@ import type { Html } from '../../web/html.ts';
 import { renderPage } from '../../web/layout.ts';
 import { repositoryPage, type ChannelSection, type PackageLine } from '../../web/repository.ts';
 import type { Identify } from '../identify.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const assetsDir = join(import.meta.dirname, '../../web/assets');
 /** Packages of a channel on its repository's page. */

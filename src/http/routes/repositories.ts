@@ -9,7 +9,7 @@ import { putRepository } from '../../registry/put-repository.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
 import { eventsReply, putRepositoryBody, repositoryParams, repositoryReply } from '../schemas.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 const base = '/api/v1/repositories';
 

@@ -16,7 +16,7 @@ import {
   stageReply,
   uploadQuery,
 } from '../schemas.ts';
-import type { Server } from '../server.ts';
+import type { Server } from '../instance.ts';
 
 /** What Content-Type is sent does not matter: curl -T sends none, browsers guess. */
 function acceptAnyBody(server: Server): void {
