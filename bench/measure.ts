@@ -1,7 +1,7 @@
 /** Timing of whole programs and of our server, with what the kernel accounts for them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -33,16 +33,15 @@ export async function costOf(script: string, env: Record<string, string>, cwd: s
   return { wallMs, cpuMs: (user + system) * 1000, peakKiB };
 }
 
-/** CPU time of a process so far, and its peak resident set (proc(5)). */
+/** CPU time of a process so far, to the microsecond, and its peak resident set (proc(5)). */
 export function processCost(pid: number): { cpuMs: number; peakKiB: number } {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [, , , , , , , , , , , user = 0, system = 0] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
+  let cpuNs = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const [ran = 0] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ').map(Number);
+    cpuNs += ran;
+  }
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  // The kernel counts in hundredths of a second.
-  return { cpuMs: (user + system) * 10, peakKiB: Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) };
+  return { cpuMs: cpuNs / 1e6, peakKiB: Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) };
 }
 
 export function median(values: readonly number[]): number {

@@ -1,6 +1,6 @@
 /** The servers' rivals as an operator would run them: the same compression, the same kind of key, a warm agent. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { costOf, type Cost } from './measure.ts';
 import type { Sample } from './samples.ts';
@@ -30,18 +30,25 @@ export function gpgHome(dir: string): Record<string, string> {
   return env;
 }
 
+export function stopAgent(env: Record<string, string>): void {
+  execFileSync('gpgconf', ['--kill', 'all'], { env: { PATH: process.env['PATH'], ...env } });
+}
+
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const sign = 'gpg --batch --yes -u bench';
 
-/** Runs a script over many files, a thousand at a time. */
+/** How many paths fit into one argument of a program (MAX_ARG_STRLEN of Linux, 128 KiB). */
+const filesPerRun = 500;
+
+/** Runs a script over many files, some hundreds at a time. */
 async function inRuns(
   samples: readonly Sample[],
   script: (files: string) => string,
   env: Record<string, string>,
   dir: string,
 ): Promise<void> {
-  for (let start = 0; start < samples.length; start += 1000) {
-    const files = samples.slice(start, start + 1000).map((sample) => quote(sample.path));
+  for (let start = 0; start < samples.length; start += filesPerRun) {
+    const files = samples.slice(start, start + filesPerRun).map((sample) => quote(sample.path));
     await costOf(script(files.join(' ')), env, dir);
   }
 }
@@ -52,12 +59,15 @@ export function reprepro(dir: string, env: Record<string, string>): Contender {
     join(dir, 'conf/distributions'),
     'Codename: stable\nArchitectures: amd64\nComponents: main\nSignWith: bench\nDebIndices: Packages Release . .gz\n',
   );
-  const include = (files: string): string =>
-    `reprepro --silent --ignore=extension includedeb stable ${files}`;
+  const include = (files: string, options = ''): string =>
+    `reprepro --silent --ignore=extension ${options} includedeb stable ${files}`;
   return {
     name: 'reprepro',
     format: 'apt',
-    fill: (samples) => inRuns(samples, include, env, dir),
+    fill: async (samples) => {
+      await inRuns(samples, (files) => include(files, '--export=never'), env, dir);
+      await costOf('reprepro --silent export stable', env, dir);
+    },
     add: (sample) => costOf(include(quote(sample.path)), env, dir),
   };
 }
@@ -68,7 +78,7 @@ export function aptly(dir: string, env: Record<string, string>): Contender {
   writeFileSync(config, JSON.stringify({ rootDir: dir, gpgProvider: 'gpg', architectures: ['amd64'] }));
   const run = `aptly -config=${quote(config)}`;
   const publish = '-skip-contents -skip-bz2 -batch -gpg-key=bench';
-  let published = false;
+  let published = existsSync(join(dir, 'public/dists/stable'));
   return {
     name: 'aptly',
     format: 'apt',

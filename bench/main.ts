@@ -1,0 +1,13 @@
+/** `npm run bench <which> [options]`: one of the benches. */
+import { argv, exit } from 'node:process';
+import { benchPublish } from './publish.ts';
+
+const benches: Readonly<Record<string, (args: string[]) => Promise<void>>> = { publish: benchPublish };
+
+const [name = '', ...args] = argv.slice(2);
+const bench = benches[name];
+if (!bench) {
+  console.error(`Which bench? One of: ${Object.keys(benches).join(', ')}`);
+  exit(2);
+}
+await bench(args);

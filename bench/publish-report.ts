@@ -1,0 +1,121 @@
+/** The figures of `bench publish` as tables and a plot, in docs/performance.md. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { format as prettify, resolveConfig } from 'prettier';
+import { median, spread, type Cost } from './measure.ts';
+import { plot } from './plot.ts';
+
+/** One run of one entrant. */
+export type Measured = Cost & {
+  readonly name: string;
+  readonly format: 'apt' | 'yum';
+  /** Packages in the channel. */
+  readonly size: number;
+};
+
+const docs = join(import.meta.dirname, '../docs');
+
+export async function writeReport(measured: readonly Measured[], rounds: number): Promise<void> {
+  writeFileSync(join(docs, 'performance-publish.svg'), plotOf(measured));
+  const path = join(docs, 'performance.md');
+  const text = replaceSection(readFileSync(path, 'utf8'), 'publish', sectionOf(measured, rounds));
+  writeFileSync(path, await prettify(text, { ...(await resolveConfig(path)), parser: 'markdown' }));
+}
+
+/** What stands between two markers of a page is the script's; the rest is not. */
+export function replaceSection(page: string, name: string, section: string): string {
+  const [begin, end] = [`<!-- begin ${name} -->`, `<!-- end ${name} -->`];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/performance.md has no section ${name}`);
+  return `${page.slice(0, from)}${begin}\n\n${section}\n\n${page.slice(to)}`;
+}
+
+function sectionOf(measured: readonly Measured[], rounds: number): string {
+  const formats = [...new Set(measured.map((one) => one.format))];
+  return [
+    `${machine()}; ${new Date().toISOString().slice(0, 10)}; medians of ${rounds} interleaved rounds, the quartiles beside them.`,
+    '',
+    '![Time of one upload against the size of the channel](performance-publish.svg)',
+    ...formats.flatMap((format) => [
+      '',
+      format === 'apt' ? '**One .deb into an apt channel**' : '**One .rpm into a yum channel**',
+      '',
+      ...tableOf(measured.filter((one) => one.format === format)),
+    ]),
+  ].join('\n');
+}
+
+/** What the figures were taken on. */
+export function machine(): string {
+  const [cpu] = cpus();
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim();
+  return `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, commit ${commit}`;
+}
+
+type Row = { name: string; size: number; wall: number[]; cpu: number; peakKiB: number };
+
+function rowsOf(measured: readonly Measured[]): Row[] {
+  const groups = Map.groupBy(measured, ({ size, name }) => `${size} ${name}`);
+  return [...groups.values()].map((runs) => ({
+    name: runs[0]?.name ?? '',
+    size: runs[0]?.size ?? 0,
+    wall: runs.map((one) => one.wallMs),
+    cpu: median(runs.map((one) => one.cpuMs)),
+    peakKiB: Math.max(...runs.map((one) => one.peakKiB)),
+  }));
+}
+
+const milliseconds = (value: number): string =>
+  value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value < 100 ? 1 : 0)} ms`;
+
+function tableOf(measured: readonly Measured[]): string[] {
+  const rows = rowsOf(measured);
+  const ours = new Map(rows.filter(({ name }) => name === 'entrepot').map((row) => [row.size, row]));
+  return [
+    '| packages | | wall time | quartiles | CPU time | peak memory | against entrepot | growth per package |',
+    '| --: | :-- | --: | --: | --: | --: | --: | --: |',
+    ...rows.map((row) => {
+      const own = ours.get(row.size);
+      const times = own ? median(row.wall) / median(own.wall) : NaN;
+      const [low, high] = spread(row.wall);
+      const cells = [
+        row.size.toLocaleString('en'),
+        row.name,
+        milliseconds(median(row.wall)),
+        `${milliseconds(low)} to ${milliseconds(high)}`,
+        milliseconds(row.cpu),
+        row.peakKiB === 0 ? '' : `${Math.round(row.peakKiB / 1024)} MiB`,
+        row === own ? '' : `${times.toFixed(times < 10 ? 2 : 0)} ×`,
+        growthOf(row, rows),
+      ];
+      return `| ${cells.join(' | ')} |`;
+    }),
+  ];
+}
+
+/** From the smallest channel to this one. */
+function growthOf(row: Row, rows: readonly Row[]): string {
+  const [first] = rows.filter(({ name }) => name === row.name);
+  if (!first || first === row) return '';
+  const growth = (median(row.wall) - median(first.wall)) / (row.size - first.size);
+  return `${(growth * 1000).toFixed(2)} µs`;
+}
+
+function plotOf(measured: readonly Measured[]): string {
+  const title = { apt: 'One .deb into an apt channel', yum: 'One .rpm into a yum channel' };
+  const formats = [...new Set(measured.map((one) => one.format))];
+  return plot(
+    formats.map((format) => {
+      const rows = rowsOf(measured.filter((one) => one.format === format));
+      return {
+        title: title[format],
+        lines: [...Map.groupBy(rows, ({ name }) => name)].map(([name, points]) => ({
+          name,
+          points: points.map(({ size, wall }) => [size, median(wall)] as const),
+        })),
+      };
+    }),
+  );
+}

@@ -1,0 +1,173 @@
+/**
+ * `npm run bench publish`: what one upload takes, from the request to what clients are served, signed, in channels
+ * of several sizes. Our server, its rivals and the physical floor take turns, on the same packages.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { filesBelow, floorOf, writtenBy, type Written } from './floor.ts';
+import type { Cost } from './measure.ts';
+import { startOurs, type Ours } from './ours.ts';
+import { aptFtparchive, aptly, createrepo, gpgHome, reprepro, stopAgent, type Contender } from './peers.ts';
+import { writeReport, type Measured } from './publish-report.ts';
+import { bump, controlFiles, writeDeb, writeRpm, type Sample } from './samples.ts';
+
+type Format = Contender['format'];
+
+/** Packages whose control file says so stand in one index; the others would stand in two. */
+const isBinary = (control: string): boolean => /^Architecture: amd64$/m.test(control);
+
+function optionsOf(args: string[]): {
+  sizes: number[];
+  rounds: number;
+  dir: string | undefined;
+  only: readonly string[] | undefined;
+  report: boolean;
+} {
+  const { values } = parseArgs({
+    args,
+    options: {
+      sizes: { type: 'string', default: '100,1000,10000,63000' },
+      rounds: { type: 'string', default: '9' },
+      dir: { type: 'string' },
+      only: { type: 'string' },
+      'no-report': { type: 'boolean', default: false },
+    },
+  });
+  return {
+    sizes: values.sizes
+      .split(',')
+      .map(Number)
+      .sort((a, b) => a - b),
+    rounds: Number(values.rounds),
+    dir: values.dir,
+    only: values.only?.split(','),
+    report: !values['no-report'],
+  };
+}
+
+const say = (text: string): void => {
+  console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+};
+
+/** The folder of the run: kept when it is named, so that the next run finds its channels filled. */
+export async function benchPublish(args: string[]): Promise<void> {
+  const options = optionsOf(args);
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'entrepot-bench-'));
+  mkdirSync(dir, { recursive: true });
+  const env = existsSync(join(dir, 'gnupg'))
+    ? { GNUPGHOME: join(dir, 'gnupg') }
+    : gpgHome(join(dir, 'gnupg'));
+  const apt = await startOurs(join(dir, 'ours-apt'));
+  const yum = await startOurs(join(dir, 'ours-yum'));
+  try {
+    const all = [
+      ours(apt, 'apt'),
+      { contender: reprepro(join(dir, 'reprepro'), env), written: null },
+      { contender: aptly(join(dir, 'aptly'), env), written: null },
+      { contender: aptFtparchive(join(dir, 'apt-ftparchive'), env), written: null },
+      ours(yum, 'yum'),
+      { contender: createrepo(join(dir, 'createrepo'), env), written: null },
+    ];
+    const entrants = all.filter(
+      ({ contender: { name, format } }) =>
+        options.only?.some((wanted) => wanted === format || `${format}/${name}`.startsWith(wanted)) ?? true,
+    );
+    const measured = await measure(entrants, options, dir);
+    if (options.report) await writeReport(measured, options.rounds);
+  } finally {
+    await Promise.all([apt.stop(), yum.stop()]);
+    stopAgent(env);
+    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** One who takes part; ours also says what its last upload wrote, which the floor is made of. */
+type Entrant = {
+  readonly contender: Contender;
+  readonly written: ((sample: Sample) => Written) | null;
+};
+
+function ours(server: Ours, format: Format): Entrant {
+  const tree = join(server.dataDir, 'tree', format, 'main');
+  const folders =
+    format === 'apt' ? ['dists', 'snapshots'] : ['stable-rpm/repodata', 'stable-rpm/generations'];
+  const below = (): Set<string> => new Set(folders.flatMap((folder) => filesBelow(join(tree, folder))));
+  let seen = new Set<string>();
+  const { [format]: contender } = server;
+  return {
+    contender: {
+      ...contender,
+      add: async (sample) => {
+        seen = below();
+        return await contender.add(sample);
+      },
+    },
+    written: (sample) => writtenBy(below().difference(seen), readFileSync(sample.path), format),
+  };
+}
+
+async function measure(
+  entrants: readonly Entrant[],
+  { sizes, rounds }: { readonly sizes: readonly number[]; readonly rounds: number },
+  dir: string,
+): Promise<Measured[]> {
+  const controls = controlFiles(sizes.at(-1) ?? 0);
+  const binary = controls.filter(isBinary);
+  const measured: Measured[] = [];
+  // Unlike any version of an earlier run in the same folder.
+  const run = Math.floor(Date.now() / 1000);
+  for (const size of sizes) {
+    for (const { contender } of entrants) await fill(contender, controls, size, dir);
+    for (let round = 0; round <= rounds; round++) {
+      const usable = binary.slice(0, Math.max(1, Math.floor((binary.length * size) / controls.length)));
+      // From all over the index.
+      const control = usable[Math.floor(((round + 0.5) / (rounds + 1)) * usable.length)] ?? '';
+      const costs = await measureRound(entrants, bump(control, `${run}.${size}.${round}`), dir);
+      say(
+        `${size} packages, round ${round}: ${costs.map(([name, c]) => `${name} ${c.wallMs.toFixed(1)}`).join(', ')}`,
+      );
+      // The first round warms caches and is not counted.
+      if (round > 0) for (const [name, cost, format] of costs) measured.push({ name, format, size, ...cost });
+    }
+  }
+  return measured;
+}
+
+/** Every entrant in turn takes the same package. */
+async function measureRound(
+  entrants: readonly Entrant[],
+  control: string,
+  dir: string,
+): Promise<[string, Cost, Format][]> {
+  const samples = {
+    apt: writeDeb(join(dir, 'new'), control),
+    yum: writeRpm(join(dir, 'new'), control),
+  };
+  const costs: [string, Cost, Format][] = [];
+  for (const { contender, written } of entrants) {
+    const sample = samples[contender.format];
+    costs.push([contender.name, await contender.add(sample), contender.format]);
+    if (written) costs.push(['floor', floorOf(written(sample), dir), contender.format]);
+  }
+  return costs;
+}
+
+/** Brings a contender to a size; how far it is stands in a file beside it. */
+async function fill(
+  contender: Contender,
+  controls: readonly string[],
+  size: number,
+  dir: string,
+): Promise<void> {
+  const { name, format } = contender;
+  const note = join(dir, `filled-${format}-${name.replaceAll(/\W+/g, '-')}`);
+  const filled = existsSync(note) ? Number(readFileSync(note, 'utf8')) : 0;
+  if (filled >= size) return;
+  say(`${name} (${format}): from ${filled} to ${size} packages`);
+  const write = format === 'apt' ? writeDeb : writeRpm;
+  const folder = join(dir, 'packages', format);
+  await contender.fill(controls.slice(filled, size).map((control) => write(folder, control)));
+  writeFileSync(note, String(size));
+}
