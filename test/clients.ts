@@ -6,6 +6,7 @@ export const clients = {
   'apt-ftparchive': 'apt-utils',
   'apt-get': 'apt',
   bzip2: 'bzip2',
+  chromium: 'chromium',
   createrepo_c: 'createrepo-c',
   curl: 'curl',
   dnf: 'dnf',

@@ -23,6 +23,7 @@ import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { contentRoutes } from './routes/content.ts';
+import { iconRoute } from './routes/icon.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { packageRoutes } from './routes/packages.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -146,6 +147,7 @@ export async function createServer(app: App): Promise<Server> {
     done();
   });
   contentRoutes(server, app, identify);
+  iconRoute(server);
   await pageRoutes(server, app, identify);
   return server;
 }
