@@ -11,6 +11,7 @@ import { AppError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { Publisher } from './publish/publisher.ts';
+import { Downloads } from './registry/downloads.ts';
 import { KeyRing } from './registry/key-ring.ts';
 import { Mutexes } from './registry/mutexes.ts';
 import { PackageReaders } from './registry/package-readers.ts';
@@ -35,6 +36,7 @@ export type App = {
   readonly publisher: Publisher;
   readonly setupFiles: SetupFiles;
   readonly identities: Mutexes;
+  readonly downloads: Downloads;
   readonly stagingDir: string;
   readonly receiveLimits: ReceiveLimits;
   /** Which repositories are public, for the read path, which asks no database. */
@@ -73,6 +75,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   const { validMs, resignMs } = config;
   const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, validMs, resignMs, signerOf });
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
+  const downloads = new Downloads({ db, clock, log });
   const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
   return {
     config,
@@ -88,6 +91,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     publisher,
     setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
     identities: new Mutexes(),
+    downloads,
     stagingDir,
     receiveLimits: { maxBytes: config.maxUploadBytes, idleMs: config.uploadIdleTimeoutMs },
     visibility,
@@ -98,6 +102,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     },
     close: async () => {
       await publisher.stop();
+      await downloads.stop();
       await readers.close();
       await db.destroy();
       unlock();

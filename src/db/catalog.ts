@@ -183,6 +183,9 @@ export type SigningKeyRow = {
   created_at: number;
 };
 
+/** `day` is days since 1970-01-01 in UTC. */
+type DownloadRow = { package: string; day: number; count: number };
+
 export type Tables = {
   repositories: RepositoryRow;
   channels: ChannelRow;
@@ -201,6 +204,7 @@ export type Tables = {
   uploads: UploadRow;
   tokens: TokenRow;
   signing_keys: SigningKeyRow;
+  downloads: DownloadRow;
   schema_migrations: { name: string; applied_at: number };
 };
 

@@ -120,7 +120,7 @@ export async function withdraw(db: Catalog, event: string, packageId: string | n
   await db.deleteFrom('uploads').where('event', '=', event).execute();
   await db.deleteFrom('events').where('id', '=', event).execute();
   if (packageId === null || (await isUsed(db, packageId))) return { changes: true, package: false };
-  for (const table of ['entries', 'package_files', 'package_relations'] as const)
+  for (const table of ['entries', 'package_files', 'package_relations', 'downloads'] as const)
     await db.deleteFrom(table).where('package', '=', packageId).execute();
   await db.deleteFrom('packages').where('id', '=', packageId).execute();
   return { changes: true, package: true };

@@ -1,4 +1,5 @@
 /** What a path of the published tree is, by its name alone: any server or CDN could decide the same. */
+import * as yum from './yum/paths.ts';
 
 /** Files that never change under their name. All else is a pointer, or a plain name of what a pointer names. */
 const immutable = /\/(by-hash\/|pool\/|packages\/|generations\/|snapshots\/\d+\/|repodata\/[0-9a-f]{64}-)/;
@@ -13,6 +14,24 @@ export function isImmutable(key: string): boolean {
  */
 export function isByDigest(key: string): boolean {
   return key.includes('/by-hash/');
+}
+
+/** A package's file, by whichever of its names. */
+export function isPackageFile(key: string): boolean {
+  return /\/(pool|packages)\/.*\.(u?deb|rpm|dsc)$/.test(key);
+}
+
+/**
+ * The name of a package's file in its pool, by any of the names that clients reach it by: a snapshot of apt has
+ * the pool below it, a yum channel and its generations have it as `packages`. `distributionOf` says it of a
+ * channel by its id.
+ */
+export function pooledKey(key: string, distributionOf: (channel: string) => string): string {
+  const [, repository = '', channel = '', below = ''] =
+    /^yum\/([^/]+)\/([^/]+)\/(?:generations\/\d+\/)?packages\/(.+)$/.exec(key) ?? [];
+  if (below === '') return key.replace(/^(apt\/[^/]+)\/snapshots\/[^/]+\/pool\//, '$1/pool/');
+  const distribution = distributionOf(`${repository}/${channel}`);
+  return `${yum.poolRoot({ repository, distribution })}/${below}`;
 }
 
 const types: readonly (readonly [RegExp, string])[] = [

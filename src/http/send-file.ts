@@ -20,13 +20,15 @@ export type FileToSend = {
   readonly decompress: boolean;
   /** Whether anybody may have it. */
   readonly isPublic: boolean;
+  /** Called when the file goes out from its first byte on: to look, or to go on where one was, is no download. */
+  readonly onDownload?: () => void;
 };
 
 /** Sends a file, or what a conditional request leaves of it. */
 export async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  { key, file, clock, decompress, isPublic }: FileToSend,
+  { key, file, clock, decompress, isPublic, onDownload }: FileToSend,
 ): Promise<FastifyReply> {
   const immutable = isImmutable(key);
   const etag = decompress ? entityTag(file).replace(/"$/, '-plain"') : entityTag(file);
@@ -56,6 +58,7 @@ export async function sendFile(
     await file.close();
     return reply.send('');
   }
+  if (!range || range.start === 0) onDownload?.();
   return reply.send(range ? file.stream(range) : file.stream());
 }
 

@@ -7,7 +7,7 @@ import type { Identify } from '../identify.ts';
 import { sendFile } from '../send-file.ts';
 import type { Server } from '../instance.ts';
 
-type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility'>;
+type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility' | 'downloads'>;
 
 /** Decodes a request path, once, to a key of the store; null for what cannot be one. */
 export function keyOfPath(url: string): string | null {
@@ -46,7 +46,8 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     await authorise(request, key);
     const form = { key, clock: app.clock, isPublic: app.visibility.get(repositoryOf(key)) === 'public' };
     const file = await app.store.open(key);
-    if (file) return await sendFile(request, reply, { ...form, file, decompress: false });
+    const onDownload = (): void => app.downloads.count(key);
+    if (file) return await sendFile(request, reply, { ...form, file, decompress: false, onDownload });
     const compressed = await app.store.open(`${key}.gz`);
     if (compressed) return await sendFile(request, reply, { ...form, file: compressed, decompress: true });
     throw notFound(request);
