@@ -1,5 +1,4 @@
 /** From a set of packages to the files of a generation, signed and durable, but not yet visible. */
-import { createHash } from 'node:crypto';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import type { ChannelForm, Chunks, ComposedIndex, FileDigest, Placement } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
@@ -9,6 +8,7 @@ import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 import type { IndexState } from './channel-state.ts';
+import type { EarlyFiles } from './early-files.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -49,22 +49,21 @@ export function publishedForm(channel: ChannelRow, settings: string): ChannelFor
   return { ...channelForm(channel, ''), ...published };
 }
 
+/** What becomes of the files of an index while they are composed. */
+export type Making = {
+  /** Every compressed form, before anything is known of it. */
+  readonly begin: (chunks: Chunks) => void;
+  /** The digest of a form: `raw`, `gzip`, … */
+  readonly digest: (form: string, chunks: Chunks) => Promise<FileDigest>;
+};
+
 /** Composes one index and takes its digests. */
-export async function composeIndex({ plan, segments }: IndexState): Promise<ComposedIndex> {
+export async function composeIndex({ plan, segments }: IndexState, making: Making): Promise<ComposedIndex> {
   const count = segments.reduce((sum, segment) => sum + segment.keys.length, 0);
   const { raw, gzip } = await compose(plan.head(count), segments, plan.foot);
-  const form = { compression: 'gzip' as const, ...digestOf(gzip), chunks: gzip };
-  return { id: plan.id, count, raw: digestOf(raw), forms: [form] };
-}
-
-function digestOf(chunks: Chunks): FileDigest {
-  const hash = createHash('sha256');
-  let sizeBytes = 0;
-  for (const chunk of chunks) {
-    hash.update(chunk);
-    sizeBytes += chunk.byteLength;
-  }
-  return { sha256: hash.digest('hex'), sizeBytes };
+  making.begin(gzip);
+  const form = { compression: 'gzip' as const, ...(await making.digest('gzip', gzip)), chunks: gzip };
+  return { id: plan.id, count, raw: await making.digest('raw', raw), forms: [form] };
 }
 
 export type SignedGeneration = {
@@ -83,6 +82,7 @@ export async function signGeneration(
   deps: PublishDeps,
   channel: ChannelRow,
   generation: { number: number; isNew: boolean; indexes: readonly ComposedIndex[]; previousDate: number },
+  files: EarlyFiles,
 ): Promise<SignedGeneration> {
   const { number, isNew, indexes } = generation;
   const signedAt = deps.clock.now();
@@ -106,7 +106,7 @@ export async function signGeneration(
     })),
   );
   const placement = place(signed);
-  await Promise.all(placement.immutable.map((file) => deps.store.putImmutable(file.key, file.chunks)));
+  await Promise.all(placement.immutable.map((file) => files.put(file.key, file.chunks)));
   await Promise.all(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
   return { date, signedAt, placement };
 }

@@ -1,8 +1,9 @@
 /** The channel states that are in memory, the least recently used leave first. */
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import type { ComposedIndex, IndexPlan } from '../formats/format.ts';
-import { composeIndex } from './build.ts';
+import { composeIndex, type Making } from './build.ts';
 import { fits, loadState, type ChannelState, type IndexState } from './channel-state.ts';
+import { FileDigester } from './file-digester.ts';
 
 /** Raw text in memory before older channels are let go; what is let go is read from the catalog again. */
 const maxRawBytes = 256 * 2 ** 20;
@@ -11,6 +12,8 @@ export class IndexCache {
   readonly #states = new Map<string, ChannelState>();
   /** What was composed of an index and is in the store: without its bytes. */
   readonly #composed = new WeakMap<IndexState, ComposedIndex>();
+  /** By channel, then by index and form. */
+  readonly #digesters = new Map<string, Map<string, FileDigester>>();
 
   /** The state of a channel's head with just these indexes, from memory or from the catalog. */
   async stateOf(db: Catalog, channel: ChannelRow, plans: readonly IndexPlan[]): Promise<ChannelState> {
@@ -19,9 +22,29 @@ export class IndexCache {
     return await loadState(db, channel, channel.head, plans);
   }
 
-  /** An index with its digests; with its bytes only when it is not known to be in the store. */
-  async compose(index: IndexState): Promise<ComposedIndex> {
-    return this.#composed.get(index) ?? (await composeIndex(index));
+  /**
+   * An index of a channel with its digests; with its bytes only when it is not known to be in the store. `begin`
+   * is called with these before their digests are taken.
+   */
+  async compose(channelId: string, index: IndexState, begin: Making['begin']): Promise<ComposedIndex> {
+    const known = this.#composed.get(index);
+    if (known) return known;
+    const digesters = this.#digestersOf(channelId);
+    return await composeIndex(index, {
+      begin,
+      digest: async (form, chunks) => {
+        const name = `${index.plan.id} ${form}`;
+        const digester = digesters.get(name) ?? new FileDigester();
+        digesters.set(name, digester);
+        return await digester.digest(chunks);
+      },
+    });
+  }
+
+  #digestersOf(channelId: string): Map<string, FileDigester> {
+    const digesters = this.#digesters.get(channelId) ?? new Map<string, FileDigester>();
+    this.#digesters.set(channelId, digesters);
+    return digesters;
   }
 
   /** Keeps the state of a generation that is committed, its files in the store. */
@@ -36,13 +59,14 @@ export class IndexCache {
     let held = 0;
     for (const [id, kept] of [...this.#states].reverse()) {
       held += rawBytes(kept);
-      if (held > maxRawBytes && id !== channelId) this.#states.delete(id);
+      if (held > maxRawBytes && id !== channelId) this.forget(id);
     }
   }
 
   /** After a failure nobody knows how far a state is: it is read from the catalog again. */
   forget(channelId: string): void {
     this.#states.delete(channelId);
+    this.#digesters.delete(channelId);
   }
 }
 

@@ -13,7 +13,7 @@ import {
   settleChanges,
   type PendingChange,
 } from '../db/membership.ts';
-import type { ComposedIndex } from '../formats/format.ts';
+import type { Chunks, ComposedIndex } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import {
   channelForm,
@@ -24,7 +24,8 @@ import {
   type PublishDeps,
   type SignedGeneration,
 } from './build.ts';
-import { applyDelta, effectOf, keepDelta, type Delta } from './channel-state.ts';
+import { applyDelta, effectOf, keepDelta, type ChannelState, type Delta } from './channel-state.ts';
+import { EarlyFiles } from './early-files.ts';
 import type { IndexCache } from './index-cache.ts';
 import { showGeneration, writeVisible } from './visible.ts';
 
@@ -57,10 +58,9 @@ export async function publishPending(
     return { generation: seen.head, more };
   }
   const state = await applyDelta(deps.db, before, delta);
-  const indexes = await Promise.all(state.indexes.map((index) => deps.cache.compose(index)));
   const number = seen.head + 1;
   const previousDate = head?.date ?? 0;
-  const signed = await signGeneration(deps, channel, { number, isNew: true, indexes, previousDate });
+  const { indexes, signed } = await make(deps, channel, state, { number, previousDate });
   const packages = before.members.size + delta.added.length - delta.removed.length;
   const settings = writeSettings(form);
   const round = { seen, channel, settings, number, changes, delta, packages, indexes, signed };
@@ -69,6 +69,26 @@ export async function publishPending(
   deps.cache.keep(channelId, state, indexes);
   await showGeneration(deps.store, signed.placement, signed.date);
   return { generation: number, more };
+}
+
+/** The files of a new generation, all of them durable. */
+async function make(
+  deps: RoundDeps,
+  channel: ChannelRow,
+  state: ChannelState,
+  { number, previousDate }: { readonly number: number; readonly previousDate: number },
+): Promise<{ indexes: ComposedIndex[]; signed: SignedGeneration }> {
+  const files = new EarlyFiles(deps.store);
+  const begin = (chunks: Chunks): void => files.begin(chunks);
+  try {
+    const indexes = await Promise.all(
+      state.indexes.map((index) => deps.cache.compose(channel.id, index, begin)),
+    );
+    const generation = { number, isNew: true, indexes, previousDate };
+    return { indexes, signed: await signGeneration(deps, channel, generation, files) };
+  } finally {
+    await files.discard();
+  }
 }
 
 /** Those seen, and never fewer than before: a machine that asked for one keeps finding it. `all` is no machine. */
@@ -153,12 +173,8 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   // Settings that are not published yet come with a generation of their own, not with this one's indexes.
   if (head.settings !== writeSettings(channelForm(channel, deps.publicUrl))) return false;
   const indexes = parseIndexes(head.indexes);
-  const signed = await signGeneration(deps, channel, {
-    number: head.number,
-    isNew: false,
-    indexes,
-    previousDate: head.date,
-  });
+  const generation = { number: head.number, isNew: false, indexes, previousDate: head.date };
+  const signed = await signGeneration(deps, channel, generation, new EarlyFiles(deps.store));
   const pointers = writeVisible(signed.placement);
   const change = { date: signed.date, signed_at: signed.signedAt, pointers };
   if (!(await updateSigning(deps.db, head, change))) return false;

@@ -10,6 +10,7 @@ import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { channelForm, composeIndex, parseIndexes, publishedForm } from '../publish/build.ts';
 import { loadState } from '../publish/channel-state.ts';
+import { FileDigester } from '../publish/file-digester.ts';
 import { expectedOf, type Expected, type SignedText } from '../publish/expected.ts';
 import { parseVisible } from '../publish/visible.ts';
 import { readPublicKey } from '../signing/keys.ts';
@@ -209,7 +210,14 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
 async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): Promise<Fault[]> {
   const plans = formatOf(channel.format).channels.indexes(publishedForm(channel, head.settings));
   const state = await loadState(deps.db, channel, head.number, plans);
-  const derived = await Promise.all(state.indexes.map(composeIndex));
+  const derived = await Promise.all(
+    state.indexes.map((index) =>
+      composeIndex(index, {
+        begin: () => undefined,
+        digest: (_form, chunks) => new FileDigester().digest(chunks),
+      }),
+    ),
+  );
   const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index.raw.sha256]));
   return derived
     .filter((index) => published.get(index.id) !== index.raw.sha256)

@@ -13,7 +13,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { createId } from '../ids.ts';
-import type { ByteRange, Store, StoredFile, StoredKey } from './store.ts';
+import type { ByteRange, StagedFile, Store, StoredFile, StoredKey } from './store.ts';
 
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
 const readChunkBytes = 512 * 1024;
@@ -69,6 +69,22 @@ export class DirectoryStore implements Store {
       await this.putImmutableFile(key, temporary);
       await rm(source);
     }
+  }
+
+  stage(chunks: readonly Uint8Array[]): StagedFile {
+    const written = this.#writeTemporary(chunks);
+    // Told by `place`.
+    written.catch(() => undefined);
+    return {
+      place: async (key) => {
+        const temporary = await written;
+        await this.#placeOrRemove(temporary, this.#path(key));
+      },
+      discard: async () => {
+        const temporary = await written.catch(() => null);
+        if (temporary !== null) await rm(temporary, { force: true });
+      },
+    };
   }
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
@@ -162,6 +178,11 @@ export class DirectoryStore implements Store {
   }
 
   async #write(path: string, chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<void> {
+    await this.#placeOrRemove(await this.#writeTemporary(chunks, lastModifiedMs), path);
+  }
+
+  /** A file that is durable and has no name yet. */
+  async #writeTemporary(chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<string> {
     const temporary = await this.#temporary();
     const file = await open(temporary, 'wx', 0o644);
     try {
@@ -174,7 +195,7 @@ export class DirectoryStore implements Store {
     } finally {
       await file.close();
     }
-    await this.#placeOrRemove(temporary, path);
+    return temporary;
   }
 
   async #placeOrRemove(temporary: string, path: string): Promise<void> {

@@ -19,6 +19,14 @@ export type StoredFile = {
 
 export type StoredKey = { readonly key: string; readonly sizeBytes: number; readonly lastModifiedMs: number };
 
+/** A file that is being written and has no key yet. One of the two is to be called, once. */
+export type StagedFile = {
+  /** The rest of `putImmutable`. */
+  readonly place: (key: string) => Promise<void>;
+  /** Leaves nothing of it. */
+  readonly discard: () => Promise<void>;
+};
+
 export interface Store {
   /**
    * Keeps a file, given in pieces, that never changes under this key once anything names it. Durable when it
@@ -27,6 +35,8 @@ export interface Store {
   putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void>;
   /** The same for a local file, which is gone from `path` afterwards. What stood under the key is replaced. */
   putImmutableFile(key: string, path: string): Promise<void>;
+  /** The same for a file whose key is not known yet, because it is the digest of what is being written. */
+  stage(chunks: readonly Uint8Array[]): StagedFile;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */
   putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void>;
   /** Lets `key` show what `target` holds, a file or a whole folder, in one step. Durable when it resolves. */

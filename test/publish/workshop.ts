@@ -38,6 +38,10 @@ function heldStore(store: Store, hooks: Hooks): Store {
   return {
     putImmutable: held('putImmutable', store.putImmutable.bind(store)),
     putImmutableFile: held('putImmutableFile', store.putImmutableFile.bind(store)),
+    stage: (chunks) => {
+      const staged = store.stage(chunks);
+      return { ...staged, place: held('putImmutable', staged.place) };
+    },
     putPointer: held('putPointer', store.putPointer.bind(store)),
     putAlias: held('putAlias', store.putAlias.bind(store)),
     delete: held('delete', store.delete.bind(store)),

@@ -108,6 +108,24 @@ export function storeContract({ name, open }: StoreUnderTest): void {
     }
   });
 
+  t.test(`${name}: a file that gets its key later, or never`, async (t) => {
+    const { store, reopen } = await open(t);
+    const kept = store.stage([bytesOf('in '), bytesOf('pieces')]);
+    const dropped = store.stage([bytesOf('never seen')]);
+    const replaced = store.stage([bytesOf('whole')]);
+    t.same(await listed(store, ''), [], 'nothing is seen before');
+    await store.putImmutable('b', [bytesOf('half')]);
+    await Promise.all([kept.place('a/file'), dropped.discard(), replaced.place('b')]);
+    for (const each of [store, await reopen()]) {
+      t.same(
+        (await listed(each, '')).map(({ key }) => key),
+        ['a/file', 'b'],
+      );
+      t.equal(await readAll(each, 'a/file'), 'in pieces');
+      t.equal(await readAll(each, 'b'), 'whole');
+    }
+  });
+
   t.test(`${name}: a reader keeps the content that it opened`, async (t) => {
     const { store } = await open(t);
     await store.putPointer('pointer', bytesOf('old'), 1000);
@@ -296,6 +314,7 @@ export function storeContract({ name, open }: StoreUnderTest): void {
         () => store.open(key),
         () => store.putImmutable(key, [bytesOf('x')]),
         () => store.putImmutableFile(key, source),
+        () => store.stage([bytesOf('x')]).place(key),
         () => store.putPointer(key, bytesOf('x'), 0),
         () => store.putAlias(key, 'a'),
         () => store.putAlias('alias', key),
