@@ -314,6 +314,11 @@ const table = {
     title: 'The change would take something away from machines',
     action: 'Look at the dry run, and send it again with "force": true if it is meant.',
   },
+  plan_changed: {
+    status: 409,
+    title: 'The change is no longer the one that was looked at',
+    action: 'Look at the dry run again, and send the request with the plan that it answers.',
+  },
   package_collected: {
     status: 409,
     title: 'A file that this needs was collected',

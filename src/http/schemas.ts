@@ -250,7 +250,12 @@ const dryRun = z
   .default(false)
   .meta({ description: 'Answer with what would be done, and do nothing.' });
 const force = z.boolean().default(false).meta({ description: 'Go on where a guard-rail would stop.' });
+const plan = sha256
+  .optional()
+  .meta({ description: 'From a dry run: what would not be that change is refused with `plan_changed`.' });
 const selectors = z.array(selector).max(10_000);
+
+export const yankQuery = z.strictObject({ dryRun: z.stringbool().default(false), plan });
 
 export const promotionBody = z.strictObject({
   from: channelName,
@@ -265,9 +270,10 @@ export const promotionBody = z.strictObject({
     .meta({ description: 'The target holds just what was chosen afterwards; all else in it goes.' }),
   dryRun,
   force,
+  plan,
 });
 
-export const rollbackBody = z.strictObject({ generation: z.int().min(1), dryRun, force });
+export const rollbackBody = z.strictObject({ generation: z.int().min(1), dryRun, force, plan });
 
 export const publicationBody = z.strictObject({
   add: z
@@ -279,6 +285,7 @@ export const publicationBody = z.strictObject({
   component: componentName.optional(),
   dryRun,
   force,
+  plan,
 });
 
 const packageRef = z
@@ -318,6 +325,7 @@ export const changeReply = z
       .int()
       .meta({ description: 'Which holds it and is being served; of a dry run, which would be.' }),
     status: z.enum(['published', 'unchanged', 'planned']),
+    plan: sha256.meta({ description: 'Names this change: send it along to have just this done.' }),
     ...difference,
     warnings: z
       .array(z.object({ code: z.enum(['downgrade', 'last_version', 'uninstallable']), message: z.string() }))

@@ -2,6 +2,7 @@
  * Every change to what a channel holds, but for uploads, takes this way: what it would do for clients is worked
  * out first, and the dry run answers with just what the real one does.
  */
+import { createHash } from 'node:crypto';
 import type { Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
@@ -36,6 +37,8 @@ export type ChangeRequest = {
   readonly dryRun: boolean;
   /** Goes on where the guard-rails would stop. */
   readonly force: boolean;
+  /** Of the dry run that was looked at: anything else is not done. */
+  readonly plan?: string | undefined;
   /** Works out the changes while nobody else changes the channel. */
   readonly changes: () => Promise<readonly Change[]>;
 };
@@ -45,15 +48,21 @@ export type ChangeReport = Difference & {
   /** The generation that holds the change, which is being served; of a dry run the one that it would be. */
   readonly generation: number;
   readonly status: 'published' | 'unchanged' | 'planned';
+  /** Names the head and the packages that come and go: two reports of one plan are of the same change. */
+  readonly plan: string;
   readonly warnings: readonly Warning[];
 };
 
-/** Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way. */
+/**
+ * Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way, and
+ * `plan_changed` when the change would not be the one that was looked at.
+ */
 export async function changeChannel(deps: ChangeDeps, request: ChangeRequest): Promise<ChangeReport> {
   const { channel, dryRun } = request;
   const { report, event } = await deps.identities.run(`channel ${channel.id}`, async () => {
     const changes = await request.changes();
     const planned = await plan(deps, channel, changes);
+    if (request.plan !== undefined) refuseOther(planned, request.plan);
     const nothing = planned.added.length === 0 && planned.removed.length === 0;
     if (nothing) return { report: { ...planned, status: 'unchanged' as const }, event: null };
     if (dryRun) return { report: { ...planned, generation: planned.generation + 1 }, event: null };
@@ -84,7 +93,23 @@ async function plan(
     ...versionWarnings(difference),
     ...(await installabilityWarnings(deps.db, channel.id, packages.relations, { before, after })),
   ];
-  return { channel: channel.name, generation: head, status: 'planned', ...difference, warnings };
+  const name = planName(channel, head, difference);
+  return { channel: channel.name, generation: head, status: 'planned', plan: name, ...difference, warnings };
+}
+
+function planName(channel: ChannelRow, head: number, { added, removed }: Difference): string {
+  const moved = [added, removed].map((items) => items.map(({ component, sha256 }) => [component, sha256]));
+  return createHash('sha256')
+    .update(JSON.stringify([channel.id, head, ...moved]))
+    .digest('hex');
+}
+
+function refuseOther({ plan: now, generation }: ChangeReport, seen: string): void {
+  if (now !== seen)
+    throw new AppError(
+      'plan_changed',
+      `The channel is at generation ${generation}, and the change would not be the one that was planned.`,
+    );
 }
 
 /** Every version of these names in the channel, pending changes applied. */

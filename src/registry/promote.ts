@@ -20,6 +20,7 @@ export type PromoteRequest = {
   readonly exact: boolean;
   readonly dryRun: boolean;
   readonly force: boolean;
+  readonly plan?: string | undefined;
 };
 
 /** Throws `promotion_mismatch`, `not_found` and what `changeChannel` throws. */
@@ -37,6 +38,7 @@ export async function promote(deps: ChangeDeps, request: PromoteRequest): Promis
     detail: () => ({ from: source.name, generation: head, packages: request.packages, exact: request.exact }),
     dryRun,
     force,
+    plan: request.plan,
     changes: async () => {
       const offered = await listAll(deps.db, source.id);
       const chosen = request.packages ? selectPackages(offered, request.packages, source.id) : offered;

@@ -21,6 +21,7 @@ export type PublishRequest = {
   readonly remove: readonly Selector[];
   readonly dryRun: boolean;
   readonly force: boolean;
+  readonly plan?: string | undefined;
 };
 
 /** Throws `not_found`, `promotion_mismatch`, `package_collected` and what `changeChannel` throws. */
@@ -36,6 +37,7 @@ export async function publishChanges(deps: ChangeDeps, request: PublishRequest):
     detail: () => ({ add: request.add.length, remove: request.remove, component }),
     dryRun,
     force,
+    plan: request.plan,
     changes: async () => {
       const held = await listAll(deps.db, channel.id);
       const there = new Set(held.map(placeKey));

@@ -13,6 +13,7 @@ export type RollBackRequest = {
   readonly generation: number;
   readonly dryRun: boolean;
   readonly force: boolean;
+  readonly plan?: string | undefined;
 };
 
 /** Throws `not_found`, `generation_collected` and what `changeChannel` throws. */
@@ -28,6 +29,7 @@ export async function rollBack(deps: ChangeDeps, request: RollBackRequest): Prom
     detail: () => ({ generation }),
     dryRun,
     force,
+    plan: request.plan,
     changes: async () => {
       const { head } = await getChannel(deps.db, channel.id);
       const { added, removed } = await movedBetween(deps.db, channel, head, generation);

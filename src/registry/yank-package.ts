@@ -13,6 +13,7 @@ export type YankRequest = {
   readonly version: string;
   readonly architecture: string;
   readonly dryRun?: boolean;
+  readonly plan?: string | undefined;
 };
 
 /**
@@ -30,6 +31,7 @@ export async function yankPackage(deps: ChangeDeps, request: YankRequest): Promi
     detail: (changes) => ({ components: changes.map((change) => change.package.component) }),
     dryRun: request.dryRun ?? false,
     force: true,
+    plan: request.plan,
     changes: async () => {
       const held = await listNamed(deps.db, channel.id, [name]);
       const chosen = selectPackages(held, [{ name, version, architecture }], channel.id);

@@ -32,6 +32,7 @@ async function served(channel: string): Promise<string[]> {
 type Report = {
   generation: number;
   status: string;
+  plan: string;
   added: { name: string }[];
   removed: { name: string }[];
   moves: { name: string; kind: string }[];
@@ -56,6 +57,37 @@ t.test('a whole channel is promoted in one generation, and the dry run says just
   t.equal(done.generation, 2);
   t.same(await served('production'), ['apple 1.0-1', 'pear 1.0-1', 'plum 1.0-1']);
   t.match(await jsonOf(await post('/promotions', body)), { status: 'unchanged', generation: 2 });
+});
+
+t.test('what was planned is done, and nothing else', async (t) => {
+  for (const name of ['mill', 'mill-target']) await makeChannel(name);
+  await upload('mill', debSample('grain'));
+  const body = { from: 'mill', to: 'mill-target' };
+  const plan = async (): Promise<string> =>
+    (await jsonOf<Report>(await post('/promotions', { ...body, dryRun: true }))).plan;
+  const first = await plan();
+  t.equal(await plan(), first, 'two dry runs of one change have one plan');
+  await upload('mill', debSample('flour'));
+  const refused = { status: 409, code: 'plan_changed', detail: /generation 1/ };
+  t.match(
+    await problemOf(await post('/promotions', { ...body, plan: first })),
+    refused,
+    'more in the source',
+  );
+  const second = await plan();
+  await upload('mill-target', debSample('bread'));
+  t.match(
+    await problemOf(await post('/promotions', { ...body, plan: second })),
+    { ...refused, detail: /generation 2/ },
+    'the target has moved',
+  );
+  t.same(await served('mill-target'), ['bread 1.0-1']);
+  t.match(await jsonOf(await post('/promotions', { ...body, plan: await plan() })), { status: 'published' });
+  t.same(await served('mill-target'), ['bread 1.0-1', 'flour 1.0-1', 'grain 1.0-1']);
+  const back = await problemOf(
+    await post('/channels/mill-target/rollback', { generation: 2, force: true, plan: second }),
+  );
+  t.match(back, { code: 'plan_changed' }, 'rolling back keeps to its plan too');
 });
 
 t.test('chosen packages are promoted, by name, version and source', async (t) => {

@@ -15,6 +15,7 @@ import {
   type packageReply,
   packagesReply,
   repositoryParams,
+  yankQuery,
 } from '../schemas.ts';
 import type { Server } from '../instance.ts';
 
@@ -108,7 +109,7 @@ function onePackageRoutes(server: Server, app: App, identify: Identify): void {
         summary: "Yank a package: take it out of the channel's index",
         description: 'Its file stays while a kept generation names it. Its identity stays taken for ever.',
         params: channelParams.extend({ name: z.string(), version: z.string(), architecture: z.string() }),
-        querystring: z.strictObject({ dryRun: z.stringbool().default(false) }),
+        querystring: yankQuery,
         response: { 200: changeReply, default: problemSchema },
       },
     },
