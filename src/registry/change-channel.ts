@@ -55,22 +55,23 @@ export type ChangeReport = Difference & {
 
 /**
  * Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way, and
- * `plan_changed` when the change would not be the one that was looked at.
+ * `plan_changed` when the change would not be the one that was looked at. One at a time and channel until it is
+ * served: two that were worked out from the same head would each undo a part of the other, and the second one would
+ * call done what is still waiting.
  */
 export async function changeChannel(deps: ChangeDeps, request: ChangeRequest): Promise<ChangeReport> {
   const { channel, dryRun } = request;
-  const { report, event } = await deps.identities.run(`channel ${channel.id}`, async () => {
+  return await deps.identities.run(`channel ${channel.id}`, async () => {
     const changes = await request.changes();
     const planned = await plan(deps, channel, changes);
     if (request.plan !== undefined) refuseOther(planned, request.plan);
     const nothing = planned.added.length === 0 && planned.removed.length === 0;
-    if (nothing) return { report: { ...planned, status: 'unchanged' as const }, event: null };
-    if (dryRun) return { report: { ...planned, generation: planned.generation + 1 }, event: null };
+    if (nothing) return { ...planned, status: 'unchanged' };
+    if (dryRun) return { ...planned, generation: planned.generation + 1 };
     if (!request.force) refuseWarnings(planned.warnings);
-    return { report: planned, event: await record(deps, request, changes) };
+    const event = await record(deps, request, changes);
+    return { ...planned, status: 'published', generation: await publishEvent(deps, channel.id, event) };
   });
-  if (event === null) return report;
-  return { ...report, status: 'published', generation: await publishEvent(deps, channel.id, event) };
 }
 
 /** The difference against the head with everything that is waiting to be published. */

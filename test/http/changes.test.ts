@@ -90,6 +90,35 @@ t.test('what was planned is done, and nothing else', async (t) => {
   t.match(back, { code: 'plan_changed' }, 'rolling back keeps to its plan too');
 });
 
+t.test(
+  'changes that come at once are made one after the other, each from what the last one left',
+  async (t) => {
+    await makeChannel('turned');
+    for (const name of ['first', 'second', 'third']) {
+      await upload('turned', debSample(name));
+      await jsonOf(
+        await server.api(`${main}/channels/turned/packages/${name}/1.0-1/amd64`, { method: 'DELETE' }),
+      );
+    }
+    // 2, 4 and 6 hold one package each; the others none.
+    const back = [2, 4, 6].map((generation) =>
+      post('/channels/turned/rollback', { generation, force: true }),
+    );
+    const reports = await Promise.all((await Promise.all(back)).map((response) => jsonOf<Report>(response)));
+    t.same(
+      reports.map(({ generation }) => generation).sort((a, b) => a - b),
+      [8, 9, 10],
+    );
+    const last = reports.findIndex(({ generation }) => generation === 10);
+    t.same(await served('turned'), [`${['first', 'second', 'third'][last]} 1.0-1`]);
+
+    const name = ['first', 'second', 'third'][last];
+    const path = `${main}/channels/turned/packages/${name}/1.0-1/amd64`;
+    const yanks = await Promise.all([1, 2].map(() => server.api(path, { method: 'DELETE' })));
+    t.same(yanks.map(({ status }) => status).sort(), [200, 404], 'and what is taken away is taken once');
+  },
+);
+
 t.test('chosen packages are promoted, by name, version and source', async (t) => {
   await makeChannel('chosen');
   await upload('staging', debSample('apple', { version: '2.0-1' }));
