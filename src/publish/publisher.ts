@@ -11,6 +11,9 @@ import { IndexCache } from './index-cache.ts';
 import { publishPending, signAgain } from './round.ts';
 import { parseVisible, showGeneration } from './visible.ts';
 
+/** Between two looks at what is to be signed again and what failed. */
+const checkMs = 60_000;
+
 /** Rounds that lose the head to another publisher before giving up. */
 const attempts = 20;
 
@@ -121,6 +124,19 @@ export class Publisher {
   }
 
   /**
+   * Writes the pointers of every channel whose last round failed, which may have come as far as between two of
+   * them: clients must not wait for the next change to find a document and its signature together again.
+   */
+  async showUnshown(): Promise<void> {
+    for (const id of [...this.#unshown])
+      try {
+        await this.served(id);
+      } catch (error) {
+        this.#deps.log.error({ err: error, channel: id }, 'could not be brought up to date');
+      }
+  }
+
+  /**
    * Signs every channel whose signature is older than the configured age; returns their ids. One that cannot be
    * signed is logged and tried again the next time: the others must not expire with it.
    */
@@ -142,18 +158,19 @@ export class Publisher {
     return signed;
   }
 
-  /** Looks for stale signatures now and then regularly, until `stop`. */
+  /** Looks for stale signatures, and for what failed, now and then every minute, until `stop`. */
   start(): void {
-    const check = (): void => {
-      this.signStale().then(
-        (signed) => {
-          if (signed.length > 0) this.#deps.log.info({ channels: signed }, 'signed again');
-        },
-        (error: unknown) => this.#deps.log.error({ err: error }, 'could not sign again'),
-      );
+    const check = async (): Promise<void> => {
+      try {
+        await this.showUnshown();
+        const signed = await this.signStale();
+        if (signed.length > 0) this.#deps.log.info({ channels: signed }, 'signed again');
+      } catch (error) {
+        this.#deps.log.error({ err: error }, 'could not sign again');
+      }
     };
-    check();
-    this.#timer = setInterval(check, Math.min(this.#deps.resignMs / 4, 15 * 60_000));
+    void check();
+    this.#timer = setInterval(() => void check(), Math.min(this.#deps.resignMs / 4, checkMs));
     this.#timer.unref();
   }
 

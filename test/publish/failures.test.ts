@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { AppError } from '../../src/errors.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { yankPackage } from '../../src/registry/yank-package.ts';
+import { verifyDetached } from '../../src/signing/verify.ts';
 import { jsonOf, problemOf } from '../ask.ts';
 import { dumpCatalog, listTree } from '../kept.ts';
 import { debSample, rpmSample } from '../packages.ts';
@@ -309,4 +310,24 @@ t.test('a client is told that the store is full', async (t) => {
     status: 507,
     code: 'store_full',
   });
+});
+
+t.test('pointers that could not be written are written without another change', async (t) => {
+  const { server, app, hooks, upload } = await openWorkshop(t);
+  const from = readFrom(server.url);
+  const root = 'yum/main/stable-rpm/repodata';
+  const before = await from(`${root}/repomd.xml`);
+  hooks.write = (operation, key) => {
+    if (operation === 'putPointer' && key === `${root}/repomd.xml`) full();
+  };
+  await t.rejects(upload('stable-rpm', rpmSample('committed')), { code: 'ENOSPC' });
+  t.same(await from(`${root}/repomd.xml`), before, 'its signature is the next one already');
+  await app.publisher.showUnshown();
+  t.same(await from(`${root}/repomd.xml`), before, 'the disk is still full');
+  hooks.write = () => undefined;
+  await app.publisher.showUnshown();
+  const signature = (await from(`${root}/repomd.xml.asc`)).toString();
+  const repomd = await from(`${root}/repomd.xml`);
+  t.notSame(repomd, before);
+  verifyDetached(repomd, signature, [(await app.signerOf('main')).key]);
 });
