@@ -13,22 +13,12 @@ import { unlessInstalled } from './clients.ts';
 import { aptMachine } from './clients/apt-root.ts';
 import { unlessRoot } from './clients/roots.ts';
 import { debSample, rpmSample, type Sample } from './packages.ts';
+import { randomFrom } from './random.ts';
 import { readApt, readFrom, readYum, sha256, type ServedPackage } from './served.ts';
 import { adminToken, freePort, startProgram, temporaryDir, type Program } from './server.ts';
 
 const rounds = Number(process.env['CRASH_ROUNDS'] ?? 50);
 const seed = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000);
-
-/** mulberry32: small, and the same numbers for the same seed anywhere. */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const formats = {
   stable: { sample: debSample, read: readApt },

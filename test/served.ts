@@ -45,7 +45,7 @@ export function releaseFields(inRelease: string): Map<string, string> {
   return stanzaFields(text);
 }
 
-function stanzaFields(stanza: string): Map<string, string> {
+export function stanzaFields(stanza: string): Map<string, string> {
   const fields = new Map<string, string>();
   let name = '';
   for (const line of stanza.split('\n')) {
@@ -127,7 +127,7 @@ export async function readYum(read: Read, repository: string, channel: string): 
   return packages;
 }
 
-function* primaryPackages(xml: string, root: string): Generator<ServedPackage> {
+export function* primaryPackages(xml: string, root: string): Generator<ServedPackage> {
   for (const [, entry = ''] of xml.matchAll(/<package type="rpm">([\s\S]*?)<\/package>/g)) {
     const one = (pattern: RegExp): string => pattern.exec(entry)?.[1] ?? '';
     const version = /<version epoch="([^"]*)" ver="([^"]*)" rel="([^"]*)"/.exec(entry) ?? [];
