@@ -75,7 +75,10 @@ export async function listNamed(
 ): Promise<ChannelPackage[]> {
   const held = generation === undefined ? heldInHead : heldIn(generation);
   return await inRuns(names, (run) =>
-    membersWhere(db, channel, held, (where) => where('package.name', 'in', run)),
+    // By their ids: SQLite would else go through all members of the channel.
+    membersWhere(db, channel, held, (where) =>
+      where('package.id', 'in', where.selectFrom('packages').select('id').where('name', 'in', run)),
+    ),
   );
 }
 
@@ -164,17 +167,18 @@ export async function findByDigests(
   { repository, format, distribution }: Pick<PackageRow, 'repository' | 'format' | 'distribution'>,
   digests: readonly string[],
 ): Promise<(Omit<ChannelPackage, 'component'> & { uploaded_sha256: string })[]> {
-  return await inRuns(digests, (run) =>
+  const found = await inRuns(digests, (run) =>
     db
       .selectFrom('packages as package')
       .select(columns)
-      .select('package.uploaded_sha256')
-      .where('package.repository', '=', repository)
-      .where('package.format', '=', format)
-      .where('package.distribution', '=', distribution)
+      .select(['package.uploaded_sha256', 'package.repository', 'package.format', 'package.distribution'])
       .where((where) =>
         where.or([where('package.sha256', 'in', run), where('package.uploaded_sha256', 'in', run)]),
       )
       .execute(),
+  );
+  // Not in the query: SQLite would go through all packages of the repository.
+  return found.filter(
+    (row) => row.repository === repository && row.format === format && row.distribution === distribution,
   );
 }

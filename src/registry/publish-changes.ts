@@ -62,9 +62,8 @@ async function needPackages(
   digests: readonly string[],
 ): Promise<ChannelPackage[]> {
   const found = await findByDigests(db, channel, digests);
-  const missing = digests.find(
-    (digest) => !found.some((item) => item.sha256 === digest || item.uploaded_sha256 === digest),
-  );
+  const known = new Set(found.flatMap((item) => [item.sha256, item.uploaded_sha256]));
+  const missing = digests.find((digest) => !known.has(digest));
   if (missing !== undefined)
     throw new AppError(
       'not_found',
