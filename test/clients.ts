@@ -13,6 +13,7 @@ export const clients = {
   'dpkg-deb': 'dpkg',
   gpg: 'gpg',
   gpgv: 'gpgv',
+  python3: 'python3',
   rpm: 'rpm',
   rpmkeys: 'rpm',
   rpmmd2solv: 'libsolv-tools',

@@ -10,14 +10,27 @@ import { AppError, type Place } from '../errors.ts';
 import { limits } from './limits.ts';
 
 /** What of the Emscripten module is used here; the package's own types stop short of it. */
-type Liblzma = {
+export type Liblzma = {
   /** A new object whenever the memory has grown. */
   readonly HEAPU8: Uint8Array;
   readonly _malloc: (sizeBytes: number) => number;
+  readonly _free: (address: number) => void;
   readonly _lzma_stream_decoder: (stream: number, memoryBytes: bigint, flags: number) => number;
   readonly _lzma_auto_decoder: (stream: number, memoryBytes: bigint, flags: number) => number;
   readonly _lzma_code: (stream: number, action: number) => number;
   readonly _lzma_end: (stream: number) => void;
+  readonly _lzma_stream_buffer_encode: (
+    ...of: [
+      filters: number,
+      check: number,
+      allocator: number,
+      input: number,
+      inputBytes: number,
+      output: number,
+      outputPosition: number,
+      outputBytes: number,
+    ]
+  ) => number;
 };
 
 type WasmApi = {
@@ -53,14 +66,19 @@ type Engine = {
   readonly output: number;
 };
 
-async function createEngine(): Promise<Engine> {
-  const lzma = await create({
+/** A fresh instance, with a memory of its own. */
+export async function createLiblzma(): Promise<Liblzma> {
+  return await create({
     instantiateWasm: (imports, done) => {
       const instance = new WebAssembly.Instance(compiled, imports);
       done(instance);
       return instance.exports;
     },
   });
+}
+
+async function createEngine(): Promise<Engine> {
+  const lzma = await createLiblzma();
   return {
     lzma,
     stream: lzma._malloc(at.size),

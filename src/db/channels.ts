@@ -31,7 +31,9 @@ export async function insertChannel(db: Catalog, row: ChannelRow): Promise<void>
 export async function updateChannel(
   db: Catalog,
   id: string,
-  change: Partial<Pick<ChannelRow, 'origin' | 'label' | 'description' | 'components' | 'architectures'>>,
+  change: Partial<
+    Pick<ChannelRow, 'origin' | 'label' | 'description' | 'components' | 'architectures' | 'options'>
+  >,
 ): Promise<void> {
   if (Object.keys(change).length === 0) return;
   await db.updateTable('channels').set(change).where('id', '=', id).execute();

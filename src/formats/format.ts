@@ -32,6 +32,8 @@ export type ChannelForm = {
   readonly description: string;
   readonly components: readonly string[];
   readonly architectures: readonly string[];
+  /** How indexes are compressed, in the order of the files. */
+  readonly compressions: readonly Compression[];
   /** No trailing slash. */
   readonly publicUrl: string;
 };
@@ -46,6 +48,7 @@ export type IndexPlan = {
   readonly holds: (member: { readonly component: string; readonly architecture: string }) => boolean;
   /** About how long an entry is: where the index is cut depends on it. Part of the format, never changed. */
   readonly averageEntryBytes: number;
+  readonly compressions: readonly Compression[];
   readonly head: (count: number) => string;
   readonly foot: string;
 };

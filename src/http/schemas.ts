@@ -1,5 +1,6 @@
 /** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
 import { z } from 'zod';
+import { channelOptions } from '../registry/channel-options.ts';
 import {
   channelName,
   componentName,
@@ -61,6 +62,7 @@ export const putChannelBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'apt only. Can only grow; what is uploaded is added by itself.' }),
+  ...channelOptions,
 });
 
 export const channelReply = z
@@ -74,6 +76,7 @@ export const channelReply = z
     description: z.string(),
     components: z.array(z.string()),
     architectures: z.array(z.string()),
+    compressions: z.array(z.string()),
     generation: z.int().meta({ description: 'The head: the generation being served.' }),
     url: z.url().meta({ description: 'What goes into URIs (apt) or baseurl (yum).' }),
     setup: z.array(z.url()).meta({ description: 'Files that set a machine up.' }),

@@ -13,13 +13,16 @@ export type IndexEntry = {
   readonly body: Uint8Array;
 };
 
+/** Where a group ends, a segment ends too: forms that compress small texts badly are made of groups. */
+export type Cut = 'none' | 'segment' | 'group';
+
 /** A run of entries, with what is expensive to make of it. The bytes are shared memory: threads read them too. */
 export type Segment = {
   readonly keys: readonly string[];
   /** Where each entry ends in `raw`. */
   readonly ends: readonly number[];
-  /** Whether a cut follows its last entry; only the last segment of an index may go without. */
-  readonly closed: boolean;
+  /** What follows its last entry; only the last segment of an index may go without a cut. */
+  readonly cut: Cut;
   readonly raw: Uint8Array;
   readonly crc: number;
   /** Raw deflate (RFC 1951) that ends on a byte with a full flush: nothing in it points before it. */
@@ -29,18 +32,22 @@ export type Segment = {
 /** About this many bytes of text between two cuts. Smaller ones compress worse, larger ones cost more a change. */
 const targetBytes = 64 * 1024;
 const compressionLevel = 6;
+/** Of so many cuts between segments, one ends a group. */
+const segmentsPerGroup = 4;
 
 /** How many entries of a kind with this average size make a segment. */
 export function entriesPerSegment(averageBytes: number): number {
   return Math.max(1, Math.round(targetBytes / averageBytes));
 }
 
-/** Whether a cut follows the entry with this digest: one in `perSegment` does. */
-function cuts(sha256: string, perSegment: number): boolean {
-  return Number.parseInt(sha256.slice(0, 8), 16) < 2 ** 32 / perSegment;
+/** What follows the entry with this digest: a cut after one in `perSegment`. */
+function cutAfter(sha256: string, perSegment: number): Cut {
+  const share = (Number.parseInt(sha256.slice(0, 8), 16) / 2 ** 32) * perSegment;
+  if (share >= 1) return 'none';
+  return share * segmentsPerGroup < 1 ? 'group' : 'segment';
 }
 
-type Part = { readonly key: string; readonly body: Uint8Array; readonly cut: boolean };
+type Part = { readonly key: string; readonly body: Uint8Array; readonly cut: Cut };
 
 /** Makes the segments of a whole set. `entries` are sorted by key. */
 export async function cutSegments(entries: readonly IndexEntry[], perSegment: number): Promise<Segment[]> {
@@ -52,7 +59,7 @@ async function build(parts: readonly Part[]): Promise<Segment[]> {
   let run: Part[] = [];
   for (const part of parts) {
     run.push(part);
-    if (part.cut) {
+    if (part.cut !== 'none') {
       runs.push(run);
       run = [];
     }
@@ -71,8 +78,8 @@ async function makeSegment(parts: readonly Part[]): Promise<Segment> {
     ends.push(offset);
   }
   const deflated = await deflateRun(raw);
-  const closed = parts.at(-1)?.cut ?? false;
-  return { keys: parts.map((part) => part.key), ends, closed, raw, crc: crc32(raw), deflated };
+  const cut = parts.at(-1)?.cut ?? 'none';
+  return { keys: parts.map((part) => part.key), ends, cut, raw, crc: crc32(raw), deflated };
 }
 
 function shared(length: number): Uint8Array {
@@ -134,7 +141,7 @@ export async function changeSegments(
       ...merge(keptParts(segment, remove), newParts(changes.add.slice(firstAdded, added), perSegment)),
     );
     // What ends with a cut is complete; else it goes on into the next segment.
-    if (pending.at(-1)?.cut === true) flush();
+    if ((pending.at(-1)?.cut ?? 'none') !== 'none') flush();
   }
   if (segments.length === 0) pending = newParts(changes.add, perSegment);
   flush();
@@ -147,16 +154,16 @@ function isWithin(key: string | undefined, limit: string | undefined): boolean {
 }
 
 function newParts(entries: readonly IndexEntry[], perSegment: number): Part[] {
-  return entries.map(({ key, sha256, body }) => ({ key, body, cut: cuts(sha256, perSegment) }));
+  return entries.map(({ key, sha256, body }) => ({ key, body, cut: cutAfter(sha256, perSegment) }));
 }
 
 function keptParts(segment: Segment, remove: ReadonlySet<string>): Part[] {
-  const { keys, ends, raw, closed } = segment;
+  const { keys, ends, raw, cut } = segment;
   return keys
     .map((key, i) => ({
       key,
       body: raw.subarray(i === 0 ? 0 : ends[i - 1], ends[i]),
-      cut: closed && i === keys.length - 1,
+      cut: i === keys.length - 1 ? cut : ('none' as const),
     }))
     .filter((part) => !remove.has(part.key));
 }

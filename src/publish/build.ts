@@ -1,14 +1,25 @@
 /** From a set of packages to the files of a generation, signed and durable, but not yet visible. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
-import type { ChannelForm, Chunks, ComposedIndex, FileDigest, Placement } from '../formats/format.ts';
+import type {
+  ChannelForm,
+  Chunks,
+  ComposedIndex,
+  Compression,
+  FileDigest,
+  Placement,
+} from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { compose } from '../index/compose.ts';
+import { parseOptions } from '../registry/channel-options.ts';
+import type { Segment } from '../index/segments.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 import type { IndexState } from './channel-state.ts';
 import type { EarlyFiles } from './early-files.ts';
+import { FileDigester } from './file-digester.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -21,6 +32,9 @@ export type PublishDeps = {
   readonly signerOf: (repository: string) => Promise<Signer>;
 };
 
+/** What is published where the options say nothing. */
+const usualOptions: { readonly compressions: readonly Compression[] } = { compressions: ['gzip'] };
+
 /** A channel's row as the formats see it. */
 export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
   return {
@@ -32,6 +46,7 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
     description: row.description,
     components: row.components.split(' ').filter(Boolean),
     architectures: row.architectures.split(' ').filter(Boolean),
+    compressions: parseOptions(row).compressions ?? usualOptions.compressions,
     publicUrl,
   };
 }
@@ -39,31 +54,60 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
 /** What a generation is published with beside its packages, to be compared with what it should be. */
 export function writeSettings(form: ChannelForm): string {
   const { origin, label, description, components, architectures, publicUrl } = form;
-  return JSON.stringify({ origin, label, description, components, architectures, publicUrl });
+  const { compressions } = form;
+  // Left out while they are as usual, as in generations from before there was a choice.
+  const unusual = isDeepStrictEqual(compressions, usualOptions.compressions) ? {} : { compressions };
+  return JSON.stringify({ origin, label, description, components, architectures, publicUrl, ...unusual });
 }
 
 /** The channel as a generation was published with it; what `writeSettings` kept over what it is now. */
 export function publishedForm(channel: ChannelRow, settings: string): ChannelForm {
   // Written by writeSettings into our own catalog; empty in generations of the first version.
   const published = settings === '' ? {} : (JSON.parse(settings) as Partial<ChannelForm>);
-  return { ...channelForm(channel, ''), ...published };
+  return { ...channelForm(channel, ''), ...usualOptions, ...published };
 }
+
+/** Makes the forms of an index other than gzip, which each segment has ready. */
+export type GroupedForms = Readonly<
+  Record<
+    Exclude<Compression, 'gzip'>,
+    (head: string, segments: readonly Segment[], foot: string) => Promise<Chunks>
+  >
+>;
 
 /** What becomes of the files of an index while they are composed. */
 export type Making = {
+  readonly grouped: GroupedForms;
   /** Every compressed form, before anything is known of it. */
   readonly begin: (chunks: Chunks) => void;
   /** The digest of a form: `raw`, `gzip`, … */
   readonly digest: (form: string, chunks: Chunks) => Promise<FileDigest>;
 };
 
-/** Composes one index and takes its digests. */
+/** Composes one index in every form that its plan asks for, and takes their digests. */
 export async function composeIndex({ plan, segments }: IndexState, making: Making): Promise<ComposedIndex> {
-  const count = segments.reduce((sum, segment) => sum + segment.keys.length, 0);
-  const { raw, gzip } = await compose(plan.head(count), segments, plan.foot);
-  making.begin(gzip);
-  const form = { compression: 'gzip' as const, ...(await making.digest('gzip', gzip)), chunks: gzip };
-  return { id: plan.id, count, raw: await making.digest('raw', raw), forms: [form] };
+  const count = countOf(segments);
+  const head = plan.head(count);
+  const { raw, gzip } = await compose(head, segments, plan.foot);
+  const forms = await Promise.all(
+    plan.compressions.map(async (compression) => {
+      const chunks =
+        compression === 'gzip' ? gzip : await making.grouped[compression](head, segments, plan.foot);
+      making.begin(chunks);
+      return { compression, ...(await making.digest(compression, chunks)), chunks };
+    }),
+  );
+  return { id: plan.id, count, raw: await making.digest('raw', raw), forms };
+}
+
+/** The digest of an index as it is before any compression. */
+export async function rawDigest({ plan, segments }: IndexState): Promise<FileDigest> {
+  const { raw } = await compose(plan.head(countOf(segments)), segments, plan.foot);
+  return await new FileDigester().digest(raw);
+}
+
+function countOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, segment) => sum + segment.keys.length, 0);
 }
 
 export type SignedGeneration = {

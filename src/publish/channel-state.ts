@@ -81,6 +81,17 @@ export function fits(state: ChannelState, plans: readonly IndexPlan[]): boolean 
   return known.size === plans.length && plans.every((plan) => known.has(plan.id));
 }
 
+/** A state that fits, with these plans: an index whose forms are others is another one. */
+export function withPlans(state: ChannelState, plans: readonly IndexPlan[]): ChannelState {
+  const byId = new Map(plans.map((plan) => [plan.id, plan]));
+  const indexes = state.indexes.map((index) => {
+    const plan = byId.get(index.plan.id) ?? index.plan;
+    const same = plan.compressions.join() === index.plan.compressions.join();
+    return same ? index : { plan, segments: index.segments };
+  });
+  return { ...state, indexes };
+}
+
 export type Delta = { readonly added: readonly PendingChange[]; readonly removed: readonly PendingChange[] };
 
 /** What the changes, in their order, really do to a set: adding what is there already is no change. */

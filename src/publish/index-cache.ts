@@ -1,9 +1,13 @@
 /** The channel states that are in memory, the least recently used leave first. */
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import type { ComposedIndex, IndexPlan } from '../formats/format.ts';
-import { composeIndex, type Making } from './build.ts';
-import { fits, loadState, type ChannelState, type IndexState } from './channel-state.ts';
+import { GroupBlocks } from '../index/groups.ts';
+import { composeXz } from '../index/xz.ts';
+import { composeZstd, encodeZstd } from '../index/zstd.ts';
+import { composeIndex, type GroupedForms, type Making } from './build.ts';
+import { fits, loadState, withPlans, type ChannelState, type IndexState } from './channel-state.ts';
 import { FileDigester } from './file-digester.ts';
+import { XzThread } from './xz-thread.ts';
 
 /** Raw text in memory before older channels are let go; what is let go is read from the catalog again. */
 const maxRawBytes = 256 * 2 ** 20;
@@ -14,11 +18,22 @@ export class IndexCache {
   readonly #composed = new WeakMap<IndexState, ComposedIndex>();
   /** By channel, then by index and form. */
   readonly #digesters = new Map<string, Map<string, FileDigester>>();
+  readonly #xzThread = new XzThread();
+  readonly #grouped: GroupedForms;
+
+  constructor() {
+    const zstd = new GroupBlocks(encodeZstd);
+    const xz = new GroupBlocks((texts) => this.#xzThread.encode(texts));
+    this.#grouped = {
+      zstd: async (...index) => await composeZstd(await zstd.of(...index)),
+      xz: async (...index) => composeXz(await xz.of(...index)),
+    };
+  }
 
   /** The state of a channel's head with just these indexes, from memory or from the catalog. */
   async stateOf(db: Catalog, channel: ChannelRow, plans: readonly IndexPlan[]): Promise<ChannelState> {
     const known = this.#states.get(channel.id);
-    if (known?.generation === channel.head && fits(known, plans)) return known;
+    if (known?.generation === channel.head && fits(known, plans)) return withPlans(known, plans);
     return await loadState(db, channel, channel.head, plans);
   }
 
@@ -31,6 +46,7 @@ export class IndexCache {
     if (known) return known;
     const digesters = this.#digestersOf(channelId);
     return await composeIndex(index, {
+      grouped: this.#grouped,
       begin,
       digest: async (form, chunks) => {
         const name = `${index.plan.id} ${form}`;
@@ -61,6 +77,10 @@ export class IndexCache {
       held += rawBytes(kept);
       if (held > maxRawBytes && id !== channelId) this.forget(id);
     }
+  }
+
+  async close(): Promise<void> {
+    await this.#xzThread.close();
   }
 
   /** After a failure nobody knows how far a state is: it is read from the catalog again. */

@@ -103,8 +103,11 @@ export class Publisher {
   async #show(channelId: string): Promise<void> {
     if (!this.#unshown.has(channelId)) return;
     const { db, store } = this.#deps;
-    const head = await findGeneration(db, channelId, (await getChannel(db, channelId)).head);
-    if (head) await showGeneration(store, parseVisible(head.pointers), head.date);
+    const { head: number } = await getChannel(db, channelId);
+    const head = await findGeneration(db, channelId, number);
+    const last = await findGeneration(db, channelId, number - 1);
+    const before = last ? parseVisible(last.pointers) : null;
+    if (head) await showGeneration(store, parseVisible(head.pointers), { date: head.date, before });
     this.#unshown.delete(channelId);
   }
 
@@ -178,5 +181,6 @@ export class Publisher {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.allSettled(this.#running.values());
+    await this.#cache.close();
   }
 }

@@ -27,7 +27,7 @@ import {
 import { applyDelta, effectOf, keepDelta, type ChannelState, type Delta } from './channel-state.ts';
 import { EarlyFiles } from './early-files.ts';
 import type { IndexCache } from './index-cache.ts';
-import { showGeneration, writeVisible } from './visible.ts';
+import { parseVisible, showGeneration, writeVisible } from './visible.ts';
 
 export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
 
@@ -67,7 +67,8 @@ export async function publishPending(
   if (!(await commit(deps, round))) return null;
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
-  await showGeneration(deps.store, signed.placement, signed.date);
+  const shown = head ? parseVisible(head.pointers) : null;
+  await showGeneration(deps.store, signed.placement, { date: signed.date, before: shown });
   return { generation: number, more };
 }
 
@@ -178,6 +179,6 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   const pointers = writeVisible(signed.placement);
   const change = { date: signed.date, signed_at: signed.signedAt, pointers };
   if (!(await updateSigning(deps.db, head, change))) return false;
-  await showGeneration(deps.store, signed.placement, signed.date);
+  await showGeneration(deps.store, signed.placement, { date: signed.date, before: null });
   return true;
 }

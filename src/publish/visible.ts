@@ -15,13 +15,21 @@ export function parseVisible(text: string): Visible {
 }
 
 /** Makes a committed generation visible: plain names first, the pointers that clients start from last. */
-export async function showGeneration(store: Store, visible: Visible, date: number): Promise<void> {
+export async function showGeneration(
+  store: Store,
+  visible: Visible,
+  { date, before }: { readonly date: number; readonly before: Visible | null },
+): Promise<void> {
   await Promise.all(visible.aliases.map((alias) => store.putAlias(alias.key, alias.target)));
   for (const pointer of visible.pointers) {
     const file = await store.open(pointer.from);
     if (!file) throw new Error(`${pointer.from} is missing from the store`);
     await showPointer(store, pointer.key, await file.bytes(), date);
   }
+  // A form that is no longer made: left, its plain name would show an old index for ever.
+  const kept = new Set(visible.aliases.map(({ key }) => key));
+  const gone = before?.aliases.filter(({ key }) => !kept.has(key)) ?? [];
+  await Promise.all(gone.map(({ key }) => store.delete(key)));
 }
 
 /**

@@ -8,9 +8,8 @@ import { findByIdentity, listPackages } from '../db/packages.ts';
 import { listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { channelForm, composeIndex, parseIndexes, publishedForm } from '../publish/build.ts';
+import { channelForm, parseIndexes, publishedForm, rawDigest } from '../publish/build.ts';
 import { loadState } from '../publish/channel-state.ts';
-import { FileDigester } from '../publish/file-digester.ts';
 import { expectedOf, type Expected, type SignedText } from '../publish/expected.ts';
 import { parseVisible } from '../publish/visible.ts';
 import { readPublicKey } from '../signing/keys.ts';
@@ -211,12 +210,7 @@ async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: Generatio
   const plans = formatOf(channel.format).channels.indexes(publishedForm(channel, head.settings));
   const state = await loadState(deps.db, channel, head.number, plans);
   const derived = await Promise.all(
-    state.indexes.map((index) =>
-      composeIndex(index, {
-        begin: () => undefined,
-        digest: (_form, chunks) => new FileDigester().digest(chunks),
-      }),
-    ),
+    state.indexes.map(async (index) => ({ id: index.plan.id, raw: await rawDigest(index) })),
   );
   const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index.raw.sha256]));
   return derived

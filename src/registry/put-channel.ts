@@ -7,6 +7,7 @@ import { findChannel, getChannel, insertChannel, updateChannel } from '../db/cha
 import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
 import type { Publisher } from '../publish/publisher.ts';
+import { withOptions, type ChannelOptions } from './channel-options.ts';
 import { needRepository } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
@@ -20,7 +21,7 @@ export type ChannelSettings = {
   readonly description?: string | undefined;
   readonly components?: readonly string[] | undefined;
   readonly architectures?: readonly string[] | undefined;
-};
+} & ChannelOptions;
 
 export type PutChannelDeps = {
   readonly db: Catalog;
@@ -63,9 +64,9 @@ async function record(
   const old = await findChannel(db, repository.name, name);
   if (old) refuseFixed(old, settings);
   const channel = withSettings(old ?? newChannel(repository, name, settings.format, clock.now()), settings);
-  const { id, origin, label, description, components, architectures } = channel;
+  const { id, origin, label, description, components, architectures, options } = channel;
   if (old && isDeepStrictEqual(old, channel)) return { id, created: false };
-  if (old) await updateChannel(db, id, { origin, label, description, components, architectures });
+  if (old) await updateChannel(db, id, { origin, label, description, components, architectures, options });
   else await insertChannel(db, channel);
   await recordEvent(db, {
     at: clock.now(),
@@ -110,6 +111,7 @@ function withSettings(row: ChannelRow, settings: ChannelSettings): ChannelRow {
     description: settings.description ?? row.description,
     components: components ? [...new Set(components)].join(' ') : row.components,
     architectures: architectures ? [...new Set(architectures)].sort().join(' ') : row.architectures,
+    options: withOptions(row, settings),
   };
 }
 

@@ -38,6 +38,7 @@ t.test('an apt channel is there for machines as soon as it is made', async (t) =
     description: 'What runs',
     components: ['main'],
     architectures: ['amd64', 'arm64'],
+    compressions: ['gzip'],
     generation: 1,
     url: `${server.url}/apt/main`,
     setup: [`${server.url}/setup/main/production.sources`, `${server.url}/setup/main/production.sh`],

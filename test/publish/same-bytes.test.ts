@@ -52,8 +52,23 @@ async function named(server: InProcess): Promise<object> {
   };
 }
 
+/** gzip, zstd and xz beside each other in apt; zstd, which has several frames, in yum. */
+async function everyForm(server: InProcess): Promise<void> {
+  for (const [channel, format, compressions] of [
+    ['stable', 'apt', ['xz', 'gzip', 'zstd']],
+    ['stable-rpm', 'yum', ['zstd']],
+  ])
+    await jsonOf(
+      await server.api(`/api/v1/repositories/main/channels/${String(channel)}`, {
+        method: 'PUT',
+        body: JSON.stringify({ format, compressions }),
+      }),
+    );
+}
+
 async function fill(t: Test, order: (samples: readonly Sample[]) => readonly Sample[], clock = fakeClock()) {
   const server = await startInProcess(t, { clock });
+  await everyForm(server);
   for (const sample of order(debs)) {
     await upload(server, 'stable', sample);
     clock.advance(1500);
@@ -84,6 +99,7 @@ t.test('two orders, a crowd and a long history lead to the same bytes', async (t
   await same(await fill(t, (samples) => samples.toReversed(), fakeClock(Date.UTC(2027, 1, 1))), 'backwards');
 
   const crowd = await startInProcess(t);
+  await everyForm(crowd);
   await Promise.all([
     ...debs.map((sample) => upload(crowd, 'stable', sample)),
     ...rpms.map((sample) => upload(crowd, 'stable-rpm', sample)),

@@ -63,6 +63,7 @@ function indexes(channel: ChannelForm): IndexPlan[] {
       id: packagesPath(component, architecture),
       entryKind: 'packages',
       averageEntryBytes: 800,
+      compressions: channel.compressions,
       holds: (member) =>
         member.component === component &&
         (member.architecture === architecture || member.architecture === 'all'),

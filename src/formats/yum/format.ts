@@ -82,11 +82,12 @@ const averageEntryBytes: Readonly<Record<PackageDocument, number>> = {
   other: 1000,
 };
 
-function planOf(kind: PackageDocument): IndexPlan {
+function planOf(kind: PackageDocument, { compressions }: ChannelForm): IndexPlan {
   return {
     id: kind,
     entryKind: kind,
     averageEntryBytes: averageEntryBytes[kind],
+    compressions,
     holds: () => true,
     head: (count) => indexHead(kind, count),
     foot: indexFoot(kind),
@@ -176,7 +177,7 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
 const channels: ChannelFormat = {
   baseKey: (channel) => channelRoot(placeOf(channel)),
   frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
-  indexes: () => packageDocuments.map(planOf),
+  indexes: (channel) => packageDocuments.map((kind) => planOf(kind, channel)),
   describe,
   setupFiles: (channel): SetupFile[] => [{ key: repoFileKey(channel), text: writeRepoFile(channel) }],
 };

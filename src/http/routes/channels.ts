@@ -27,6 +27,7 @@ export function describeChannel(row: ChannelRow, publicUrl: string): z.infer<typ
     description: row.description,
     components: [...form.components],
     architectures: [...form.architectures],
+    compressions: [...form.compressions],
     generation: row.head,
     url: `${publicUrl}/${channels.baseKey(form)}`,
     setup: channels.setupFiles(form, { armored: '' }).map((file) => `${publicUrl}/${file.key}`),
