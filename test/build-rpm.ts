@@ -61,6 +61,10 @@ export type RpmSpec = {
   readonly signatureTags?: Readonly<Partial<Record<SignatureTag, Value>>>;
   /** The payload, compressed already. */
   readonly payload?: Buffer;
+  /** Changes to what has been made, each before the digests over it are taken. */
+  readonly patch?: Readonly<
+    Partial<Record<'archive' | 'payload' | 'header' | 'signature', (bytes: Buffer) => Buffer>>
+  >;
 };
 
 const modes = { file: 0x8000, directory: 0x4000, symlink: 0xa000 } as const;
@@ -70,9 +74,11 @@ const permissions = { file: 0o644, directory: 0o755, symlink: 0o777 } as const;
 export function buildRpm(spec: RpmSpec): Buffer {
   const format = spec.format ?? 4;
   const files = (spec.files ?? []).map((file) => completeFile(file));
-  const archive = cpio(files, format === 6);
+  const patched = (part: keyof NonNullable<RpmSpec['patch']>, bytes: Buffer): Buffer =>
+    spec.patch?.[part]?.(bytes) ?? bytes;
+  const archive = patched('archive', cpio(files, format === 6));
   const compression = spec.compression ?? 'gzip';
-  const payload = spec.payload ?? compress(archive, compression);
+  const payload = patched('payload', spec.payload ?? compress(archive, compression));
   const tags: Partial<Record<MainTag, Value>> = {
     ...identityTags(spec),
     ...fileTags(files, format),
@@ -84,14 +90,15 @@ export function buildRpm(spec: RpmSpec): Buffer {
     ...(format === 6 ? formatSixTags(spec, payload, archive) : {}),
     ...spec.tags,
   };
-  const header = encodeHeader(values(tags, mainTags), 'main', format !== 3);
-  const signature = encodeHeader(
-    values(
-      { ...digestTags(header, payload, archive, format), ...reserveTag(spec), ...spec.signatureTags },
-      signatureTags,
-    ),
+  const header = patched('header', encodeHeader(values(tags, mainTags), 'main', format !== 3));
+  const signed = {
+    ...digestTags(header, payload, archive, format),
+    ...reserveTag(spec),
+    ...spec.signatureTags,
+  };
+  const signature = patched(
     'signature',
-    format !== 3,
+    encodeHeader(values(signed, signatureTags), 'signature', format !== 3),
   );
   const lead = encodeLead({
     major: format === 6 ? 4 : 3,

@@ -15,6 +15,7 @@ export const clients = {
   gpgv: 'gpgv',
   python3: 'python3',
   rpm: 'rpm',
+  rpm2archive: 'rpm2cpio',
   rpmkeys: 'rpm',
   rpmmd2solv: 'libsolv-tools',
   sqv: 'sqv',

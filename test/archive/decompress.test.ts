@@ -7,7 +7,7 @@ import { type Budget, contentBudget } from '../../src/archive/limits.ts';
 import { AppError } from '../../src/errors.ts';
 import { compressAs, inChunks } from '../build-deb.ts';
 import { unlessInstalled } from '../clients.ts';
-import { randomFrom } from '../formats/apt/mutate.ts';
+import { choicesFrom } from '../choices.ts';
 
 t.setTimeout(240_000);
 
@@ -33,7 +33,7 @@ async function unpack(
 
 /** Text with structure, so that every coder finds something to do. */
 function sample(length: number, seed = 1): Buffer {
-  const random = randomFrom(seed);
+  const random = choicesFrom(seed);
   const words = Array.from({ length: 200 }, () => random.next(1e9).toString(36));
   const out: string[] = [];
   for (let have = 0; have < length; have += 12)
@@ -90,7 +90,7 @@ t.test('options of the compressors are understood', { skip: unlessPrograms }, as
 });
 
 t.test('bzip2: runs, random bytes and repeated text', { skip: unlessPrograms }, async (t) => {
-  const random = randomFrom(7);
+  const random = choicesFrom(7);
   const inputs: Readonly<Record<string, Buffer>> = {
     'zeros beyond one block': Buffer.alloc(3_000_000),
     'runs of every length': Buffer.concat(

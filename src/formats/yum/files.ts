@@ -69,7 +69,7 @@ export function readFileList(header: MainHeader, source: boolean): FileList {
   const nameTag = entryOf(header, 'BASENAMES') === undefined ? 'OLDFILENAMES' : 'BASENAMES';
   const names = entryOf(header, nameTag);
   if (names === undefined) {
-    for (const tag of ['DIRNAMES', 'FILEMODES'] as const) {
+    for (const tag of [...neededColumns, ...otherColumns]) {
       if (entryOf(header, tag) !== undefined)
         throw invalid(header, tag, `There is ${tag}, but no BASENAMES.`);
     }
@@ -123,6 +123,11 @@ const shown = (paths: readonly string[], i: number): string => JSON.stringify(pa
 
 const limit = (header: MainHeader, tag: MainTag, detail: string): AppError =>
   new AppError('rpm_limit', detail, placeOf(header, tag));
+
+const neededColumns: readonly MainTag[] = [
+  ...(['DIRNAMES', 'DIRINDEXES', 'FILEMODES', 'FILEFLAGS', 'FILESIZES', 'LONGFILESIZES'] as const),
+  ...(['FILEDIGESTS', 'FILELINKTOS', 'FILEUSERNAME', 'FILEGROUPNAME'] as const),
+];
 
 /** What else rpm reads for each file, where it is there. */
 const otherColumns: readonly MainTag[] = [

@@ -120,18 +120,24 @@ export function decodeHeader<Kind extends HeaderKind>(bytes: Buffer, kind: Kind)
   const store = bytes.subarray(storeStart);
   const trailer = readRegion(bytes, store, count, kind);
   const entries = new Map<number, Entry>();
-  let end = 0;
+  let end = trailer === 0 ? entryBytes : 0;
   for (let i = trailer === null ? 0 : 1; i < count; i++) {
     const place = introBytes + i * entryBytes;
     const entry = readEntry(bytes, place, store, end, kind);
-    end = entry.offset + entry.length;
     const label = tagLabel(kind, entry.tag);
-    if (trailer !== null && entry.offset < trailer + entryBytes && end > trailer) {
+    if (trailer !== null && entry.offset < trailer + entryBytes && entry.offset + entry.length > trailer) {
       throw malformed(kind, `the data of ${label} overlaps the end of the region`, place, label);
     }
+    // rpm adds the lengths up, and takes no header in which they are not all there is (`headerLoad`).
+    if (entry.offset !== aligned(end, entry.type)) {
+      throw malformed(kind, `there are unused bytes before the data of ${label}`, place, label);
+    }
+    end = entry.offset + entry.length;
+    if (end === trailer) end += entryBytes;
     if (entries.has(entry.tag)) throw malformed(kind, `the tag ${label} stands twice`, place, label);
     entries.set(entry.tag, entry);
   }
+  if (end !== store.length) throw malformed(kind, 'there are unused bytes at the end', storeStart + end);
   return { kind, bytes, storeStart, entries, region: trailer !== null };
 }
 

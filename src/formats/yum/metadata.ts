@@ -10,7 +10,7 @@ import { dataOf, entryOf, numberIn, numbersOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import { checkIdentity, packageFilename } from './paths.ts';
 import type { MainTag } from './tags.ts';
-import { firstTextsOf, scriptText, textIn } from './text.ts';
+import { byteStringsOf, firstTextsOf, scriptText, textIn } from './text.ts';
 
 type MainHeader = Header<'main'>;
 
@@ -45,7 +45,7 @@ const changelogEntries = 10;
  * (`lib/package.cc`, `applyRetrofits`).
  */
 export function isSourcePackage(header: MainHeader): boolean {
-  const says = entryOf(header, 'SOURCEPACKAGE') !== undefined;
+  const says = numberIn(header, 'SOURCEPACKAGE') !== undefined;
   if (entryOf(header, 'SOURCERPM') !== undefined) {
     if (says) {
       const detail = 'The package has a source package, SOURCERPM, and says that it is one, SOURCEPACKAGE.';
@@ -53,7 +53,12 @@ export function isSourcePackage(header: MainHeader): boolean {
     }
     return false;
   }
-  if (says) return true;
+  if (says) {
+    if (numberIn(header, 'SOURCEPACKAGE') === 1) return true;
+    // createrepo_c goes by the value, rpm by the tag.
+    const detail = 'SOURCEPACKAGE says neither that the package is a source package nor what else it is.';
+    throw new AppError('rpm_tag_invalid', detail, placeOf(header, 'SOURCEPACKAGE'));
+  }
   const oldNames = dataOf(header, 'OLDFILENAMES');
   return oldNames === undefined
     ? entryOf(header, 'DIRNAMES')?.count === 1 && dataOf(header, 'DIRNAMES')?.[0] === 0
@@ -97,11 +102,11 @@ export function describePackage(
   files: FileList,
   archiveSizeBytes: number,
 ): { metadata: Metadata; facts: Omit<PackageFacts, 'findings'>; leftOut: readonly string[] } {
-  const architecture = source ? sourceArchitecture(header) : (textIn(header, 'ARCH') ?? '');
+  const architecture = source ? sourceArchitecture(header) : identityText(header, 'ARCH');
   const nvra = {
-    name: textIn(header, 'NAME') ?? '',
-    version: textIn(header, 'VERSION') ?? '',
-    release: textIn(header, 'RELEASE') ?? '',
+    name: identityText(header, 'NAME'),
+    version: identityText(header, 'VERSION'),
+    release: identityText(header, 'RELEASE'),
     architecture,
   };
   checkIdentity(nvra);
@@ -130,6 +135,13 @@ export function describePackage(
     changelog: readChangelog(header),
   };
   return { metadata, facts, leftOut: dependencies.leftOut };
+}
+
+/** Byte for byte: what indexes leave out of a text in Latin-1 is part of the name for rpm. */
+function identityText(header: MainHeader, tag: MainTag): string {
+  const text = textIn(header, tag) ?? '';
+  const [bytes = ''] = byteStringsOf(header, tag) ?? [];
+  return Buffer.from(text).toString('latin1') === bytes ? text : bytes;
 }
 
 /** What a v3 package provides without saying so. */

@@ -1,23 +1,9 @@
 /** Packages made wrong at random, by a seed: the same number gives the same package for ever. */
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { parseDeb, type DebPackage } from '../../../src/formats/apt/deb.ts';
 import { buildAr, buildTar, controlText, paxRecord, type TarPart } from '../../build-deb.ts';
-
-export type Random = {
-  readonly next: (below: number) => number;
-  readonly pick: <T>(items: readonly T[]) => T;
-};
-
-/** mulberry32. */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (below: number): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-  return { next, pick: (items) => items[next(items.length)] as (typeof items)[number] };
-}
+import { damage, choicesFrom, splice, type Random } from '../../choices.ts';
+import type { Subject } from '../examine.ts';
 
 /** What to put into a control file: each has parted some reader from another. */
 const tokens = [
@@ -99,12 +85,6 @@ const extraFields: Readonly<Record<string, string>> = {
   'X-Own': 'anything',
   Description: 'a short line\n and a long one\n .\n  verbatim',
 };
-
-function splice(text: Buffer, random: Random, what: Uint8Array): Buffer {
-  const at = random.next(text.length + 1);
-  const cut = random.next(3) === 0 ? random.next(6) : 0;
-  return Buffer.concat([text.subarray(0, at), what, text.subarray(at + cut)]);
-}
 
 function mutateControl(random: Random): Buffer {
   const fields = Object.fromEntries(Object.entries(extraFields).filter(() => random.next(2) === 0));
@@ -209,25 +189,9 @@ function mutateParts(random: Random, parts: readonly TarPart[]): TarPart[] {
   return changed;
 }
 
-function mutateBytes(random: Random, bytes: Buffer): Buffer {
-  const copy = Buffer.from(bytes);
-  switch (random.next(4)) {
-    case 0:
-      return copy.subarray(0, random.next(copy.length + 1));
-    case 1: {
-      const from = random.next(copy.length);
-      const piece = copy.subarray(from, from + random.next(700));
-      return splice(copy, random, piece);
-    }
-    default:
-      for (let left = 1 + random.next(3); left > 0; left--) copy[random.next(copy.length)] = random.next(256);
-      return copy;
-  }
-}
-
 /** The package with this number. Half of them are whole but for one thing. */
-export function mutant(seed: number): Buffer {
-  const random = randomFrom(seed);
+function mutant(seed: number): Buffer {
+  const random = choicesFrom(seed);
   const endBlocks = (): number => random.pick([2, 2, 2, 2, 2, 2, 1, 20, 0]);
   const controlParts: readonly TarPart[] = [
     { name: './', type: '5' },
@@ -256,5 +220,7 @@ export function mutant(seed: number): Buffer {
       ? [{ name: random.pick(['_x', 'x', 'control.tar', 'data.tar']), data: 'odd' }]
       : []),
   ]);
-  return random.next(5) === 0 ? mutateBytes(random, whole) : whole;
+  return random.next(5) === 0 ? damage(random, whole) : whole;
 }
+
+export const aptSubject: Subject<DebPackage> = { extension: '.deb', mutant, parse: parseDeb };

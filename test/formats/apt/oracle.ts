@@ -14,9 +14,9 @@ import type { DebPackage } from '../../../src/formats/apt/deb.ts';
 import { isIndexField, packagesStanza } from '../../../src/formats/apt/packages.ts';
 import { parseRelations, writeClause } from '../../../src/formats/apt/relations.ts';
 import { parseVersion, writeVersion } from '../../../src/formats/apt/version.ts';
+import type { Accepted as AcceptedOf } from '../examine.ts';
 
-/** A package that we accept, by its path below `dir`, without blanks. */
-export type Accepted = { readonly file: string; readonly parsed: DebPackage };
+export type Accepted = AcceptedOf<DebPackage>;
 
 /** One point on which an oracle sees something else than we do. */
 export type Difference = {

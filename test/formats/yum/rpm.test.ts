@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { AppError } from '../../../src/errors.ts';
 import type { ErrorCode, Place } from '../../../src/errors.ts';
+import { decodeHeader } from '../../../src/formats/yum/header.ts';
 import { parseRpm } from '../../../src/formats/yum/rpm.ts';
 import type { RpmPackage } from '../../../src/formats/yum/rpm.ts';
 import { buildRpm } from '../../build-rpm.ts';
@@ -458,5 +459,61 @@ void t.test('damage anywhere gives an AppError or the same package', async () =>
       },
     ),
     { numRuns: 4000, seed: 7 },
+  );
+});
+
+/** What random packages showed: rpm or createrepo_c refuse these, or read another package in them. */
+void t.test('what fuzzing found is refused', async (t) => {
+  const refuse = async (
+    spec: Partial<RpmSpec>,
+    code: ErrorCode,
+    place: Place,
+    what: string,
+  ): Promise<void> => {
+    await t.rejects(parse(buildRpm({ ...hello, ...spec })), { code, place }, what);
+  };
+  const gap = (header: Buffer): Buffer => {
+    const found = decodeHeader(header, 'main').entries.get(1113);
+    const place = 16 + [...decodeHeader(header, 'main').entries.keys()].indexOf(1113) * 16 + 16;
+    header.writeInt32BE((found?.offset ?? 0) + 1, place + 8);
+    return header;
+  };
+  // PROVIDEVERSION begins with an empty string here, so that it can begin one byte later.
+  const provides = { PROVIDENAME: ['a', 'b'], PROVIDEFLAGS: [0, 0], PROVIDEVERSION: ['', ''] };
+  await refuse(
+    { tags: provides, patch: { header: gap } },
+    'rpm_header_malformed',
+    { part: 'main header', tag: 'PROVIDEVERSION' },
+    'bytes between the values (rpm: hdr load: BAD)',
+  );
+  await refuse(
+    { tags: { NAME: Buffer.from([0x68, 0x80, 0x69]) } },
+    'rpm_identity_invalid',
+    { tag: 'NAME' },
+    'a name in Latin-1, of which the index would leave a byte out',
+  );
+  await refuse(
+    { files: [], tags: { FILESIZES: [1, 2] } },
+    'rpm_tag_invalid',
+    { tag: 'FILESIZES' },
+    'sizes without files',
+  );
+  await refuse(
+    { files: [], tags: { SOURCERPM: null, SOURCEPACKAGE: [1, 1] } },
+    'rpm_tag_invalid',
+    { tag: 'SOURCEPACKAGE' },
+    'a source package in two minds',
+  );
+  await refuse(
+    { files: [], tags: { SOURCERPM: null, SOURCEPACKAGE: 0 } },
+    'rpm_tag_invalid',
+    { tag: 'SOURCEPACKAGE' },
+    'a source package that says it is none',
+  );
+  await refuse(
+    { format: 6, files: [{ path: '/a', content: 'a' }], tags: { FILEFLAGS: [64] } },
+    'rpm_payload_mismatch',
+    { entry: '/a' },
+    'a ghost in the payload of format 6 (rpm2archive 4.18 crashes)',
   );
 });
