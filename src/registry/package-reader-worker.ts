@@ -3,8 +3,7 @@
  * bounded from outside (package-readers.ts), and never on the thread that answers requests.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
 import type { Entry, ParsedPackage, SignatureTargets } from '../formats/format.ts';
@@ -19,38 +18,65 @@ type Digests = { sizeBytes: number; sha256: string; md5: string };
 /** What was read last: sealing follows reading in the same thread, so the parsed package stays here. */
 let current: { request: ReadRequest; parsed: ParsedPackage; digests: Digests } | undefined;
 
-function digesting(source: AsyncIterable<Uint8Array>): {
-  source: AsyncIterable<Uint8Array>;
-  finish: () => Digests;
-} {
-  const sha256 = createHash('sha256');
-  const md5 = createHash('md5');
-  let sizeBytes = 0;
-  async function* tap(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      sha256.update(chunk);
-      md5.update(chunk);
-      sizeBytes += chunk.byteLength;
-      yield chunk;
-    }
+class Digester {
+  readonly #sha256 = createHash('sha256');
+  readonly #md5 = createHash('md5');
+  #sizeBytes = 0;
+
+  update(chunk: Uint8Array): void {
+    this.#sha256.update(chunk);
+    this.#md5.update(chunk);
+    this.#sizeBytes += chunk.byteLength;
   }
+
+  finish(): Digests {
+    return { sizeBytes: this.#sizeBytes, sha256: this.#sha256.digest('hex'), md5: this.#md5.digest('hex') };
+  }
+}
+
+/**
+ * A file from `offset` on. Read at once and not by way of the thread pool, where it would wait behind everything
+ * that waits for a disk: nothing else goes on in this thread.
+ */
+function* chunksOf(path: string, offset: number, digester: Digester): Generator<Uint8Array, void> {
+  const file = openSync(path, 'r');
+  try {
+    const size = fstatSync(file).size;
+    for (let at = offset; at < size;) {
+      // Not from the pool of small buffers: a parser may keep a piece of it.
+      const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, size - at));
+      const length = readSync(file, chunk, 0, chunk.length, at);
+      if (length === 0) return;
+      at += length;
+      digester.update(chunk.subarray(0, length));
+      yield chunk.subarray(0, length);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** What is there at once, for those who would wait for it. */
+function asAsync<T>(source: Generator<T, void>): AsyncIterable<T, void> {
   return {
-    source: tap(),
-    finish: () => ({ sizeBytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.resolve(source.next()),
+      return: () => Promise.resolve(source.return()),
+    }),
   };
 }
 
 async function read(request: ReadRequest): Promise<ReadResult> {
   const { packages } = formatOf(request.format);
-  const stream = digesting(createReadStream(request.path, { highWaterMark: chunkBytes }));
-  const parsed = await packages.parse(stream.source);
-  current = { request, parsed, digests: stream.finish() };
+  const digester = new Digester();
+  const parsed = await packages.parse(asAsync(chunksOf(request.path, 0, digester)));
+  current = { request, parsed, digests: digester.finish() };
   const targets: SignatureTargets | null = packages.signing ? packages.signing.targets(parsed) : null;
   const facts: PackageFacts = parsed.facts;
   return { facts, coreSha256: parsed.coreSha256, targets };
 }
 
-async function seal(request: SealRequest): Promise<SealResult> {
+function seal(request: SealRequest): SealResult {
   if (!current) throw new Error('sealing without a package that was read');
   const { request: was, parsed, digests } = current;
   const { packages } = formatOf(was.format);
@@ -60,7 +86,7 @@ async function seal(request: SealRequest): Promise<SealResult> {
   if (packages.signing && request.signatures) {
     path = `${was.path}.signed`;
     const head = packages.signing.replace(parsed, request.signatures);
-    served = await rewrite(was.path, path, head, packages.signing.targets(parsed).headerOffset);
+    served = rewrite(was.path, path, head, packages.signing.targets(parsed).headerOffset);
     originalHead = packages.signing.original(parsed);
   }
   const { key, distinct } = request;
@@ -70,19 +96,20 @@ async function seal(request: SealRequest): Promise<SealResult> {
 }
 
 /** Writes `head` and then everything of `from` that stands at `offset` and after it. */
-async function rewrite(from: string, to: string, head: Uint8Array, offset: number): Promise<Digests> {
-  async function* content(): AsyncGenerator<Uint8Array> {
-    yield head;
-    yield* createReadStream(from, { start: offset, highWaterMark: chunkBytes });
-  }
-  const stream = digesting(content());
-  const file = await open(to, 'wx', 0o600);
+function rewrite(from: string, to: string, head: Uint8Array, offset: number): Digests {
+  const digester = new Digester();
+  const file = openSync(to, 'wx', 0o600);
+  const write = (chunk: Uint8Array): void => {
+    for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
+  };
   try {
-    await file.writeFile(stream.source);
+    digester.update(head);
+    write(head);
+    for (const chunk of chunksOf(from, offset, digester)) write(chunk);
   } finally {
-    await file.close();
+    closeSync(file);
   }
-  return stream.finish();
+  return digester.finish();
 }
 
 function failure(error: unknown): Failure {
@@ -95,8 +122,9 @@ function failure(error: unknown): Failure {
 }
 
 parentPort?.on('message', (message: ReadRequest | SealRequest) => {
-  const work = message.kind === 'read' ? read(message) : seal(message);
-  work.then(
+  const work = async (): Promise<ReadResult | SealResult> =>
+    message.kind === 'read' ? await read(message) : seal(message);
+  work().then(
     (result) => parentPort?.postMessage(result),
     (error: unknown) => parentPort?.postMessage(failure(error)),
   );
