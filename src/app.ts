@@ -15,6 +15,7 @@ import { Downloads } from './registry/downloads.ts';
 import { KeyRing } from './registry/key-ring.ts';
 import { Mutexes } from './registry/mutexes.ts';
 import { PackageReaders } from './registry/package-readers.ts';
+import { UploadRecorder } from './registry/record-upload.ts';
 import { clearStaging, type ReceiveLimits } from './registry/receive.ts';
 import { SetupFiles } from './registry/setup-files.ts';
 import type { Signer } from './signing/signer.ts';
@@ -34,6 +35,7 @@ export type App = {
   readonly signerOf: (repository: string) => Promise<Signer>;
   readonly readers: PackageReaders;
   readonly publisher: Publisher;
+  readonly recorder: UploadRecorder;
   readonly setupFiles: SetupFiles;
   readonly identities: Mutexes;
   readonly downloads: Downloads;
@@ -74,6 +76,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
   const { validMs, resignMs } = config;
   const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, validMs, resignMs, signerOf });
+  const recorder = new UploadRecorder({ db, clock, settled: (channel) => publisher.settled(channel) });
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
   const downloads = new Downloads({ db, clock, log });
   const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
@@ -89,6 +92,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     signerOf,
     readers,
     publisher,
+    recorder,
     setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
     identities: new Mutexes(),
     downloads,

@@ -2,6 +2,7 @@
  * Publishing as it runs: one round at a time and channel, everything that arrives meanwhile joins the next one
  * (group commit), channels are independent of each other. Also the daily signing and the recovery at start.
  */
+import { setImmediate } from 'node:timers/promises';
 import { getChannel, listChannels } from '../db/channels.ts';
 import { findGeneration } from '../db/generations.ts';
 import type { Logger } from '../logger.ts';
@@ -47,11 +48,19 @@ export class Publisher {
     const waiting = this.#waiting.get(channelId);
     if (waiting) return await waiting;
     const next = this.#exclusively(channelId, async () => {
+      // Those who come in the same turn of the event loop share the round: uploads are recorded many at once.
+      await setImmediate();
       this.#waiting.delete(channelId);
       return await this.#publishAll(channelId);
     });
     this.#waiting.set(channelId, next);
     return await next;
+  }
+
+  /** Resolves when nothing is being published or signed in a channel; whatever came of it. */
+  async settled(channelId: string): Promise<void> {
+    for (let running = this.#running.get(channelId); running; running = this.#running.get(channelId))
+      await running.catch(() => undefined);
   }
 
   /** The head, once clients see it: for what was committed before. */

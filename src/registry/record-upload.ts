@@ -36,6 +36,13 @@ type Fresh = {
   readonly entries: readonly Entry[];
 };
 
+export type UploadRecorderDeps = {
+  readonly db: Catalog;
+  readonly clock: Clock;
+  /** Resolves when no round of publishing runs in a channel. Never rejects. */
+  readonly settled: (channel: string) => Promise<void>;
+};
+
 /** Where a package is published. */
 export type Destination = { readonly channel: ChannelRow; readonly component: string };
 
@@ -69,52 +76,113 @@ function contentsOf({ id, format }: PackageRow, { files, relations, entries }: F
   };
 }
 
-/** Writes the package, the upload's event and the request to publish, all or nothing; returns the event's id. */
-export async function recordUpload(
-  { db, clock }: { readonly db: Catalog; readonly clock: Clock },
-  upload: UploadRecord,
-): Promise<string> {
-  const at = clock.now();
+/** Writes the package, the upload's event and the request to publish; returns the event's id. */
+async function writeRecord(db: Catalog, at: number, upload: UploadRecord): Promise<string> {
   const { destination } = upload;
   const { row, fresh } = upload.package;
   const { source, commit, ref, run, builder } = upload.declared;
-  return await db.transaction().execute(async (transaction) => {
-    if (fresh) await insertPackage(transaction, row, contentsOf(row, fresh));
-    const event = await recordEvent(transaction, {
-      at,
-      actor: upload.actor,
-      repository: upload.repository,
-      ...(destination ? { channel: destination.channel.name } : {}),
-      package: row.id,
-      kind: destination ? 'upload' : 'stage',
-      detail: destination ? { component: destination.component } : {},
-    });
-    await insertUpload(transaction, {
-      event,
-      package: row.id,
-      filename: upload.filename,
-      client: upload.client,
-      uploaded_sha256: row.uploaded_sha256,
-      sha256: row.sha256,
-      source,
-      commit_id: commit,
-      ref,
-      run,
-      builder,
-    });
-    if (destination)
-      await insertPendingChanges(transaction, [
-        {
-          id: event,
-          channel: destination.channel.id,
-          action: 'add',
-          package: row.id,
-          component: destination.component,
-          event,
-        },
-      ]);
-    return event;
+  if (fresh) await insertPackage(db, row, contentsOf(row, fresh));
+  const event = await recordEvent(db, {
+    at,
+    actor: upload.actor,
+    repository: upload.repository,
+    ...(destination ? { channel: destination.channel.name } : {}),
+    package: row.id,
+    kind: destination ? 'upload' : 'stage',
+    detail: destination ? { component: destination.component } : {},
   });
+  await insertUpload(db, {
+    event,
+    package: row.id,
+    filename: upload.filename,
+    client: upload.client,
+    uploaded_sha256: row.uploaded_sha256,
+    sha256: row.sha256,
+    source,
+    commit_id: commit,
+    ref,
+    run,
+    builder,
+  });
+  if (destination)
+    await insertPendingChanges(db, [
+      {
+        id: event,
+        channel: destination.channel.id,
+        action: 'add',
+        package: row.id,
+        component: destination.component,
+        event,
+      },
+    ]);
+  return event;
+}
+
+type Waiting = {
+  readonly upload: UploadRecord;
+  readonly resolve: (event: string) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** Uploads in one transaction: it is held open without a break, and nobody else reads the catalog meanwhile. */
+const uploadsPerTransaction = 32;
+
+/**
+ * Writes uploads into the catalog, many in one transaction: a commit waits for the disk, and costs about the same
+ * whatever it holds. Each upload is written whole or not at all, and none fails with another one.
+ */
+export class UploadRecorder {
+  readonly #deps: UploadRecorderDeps;
+  readonly #waiting = new Map<string, Waiting[]>();
+
+  constructor(deps: UploadRecorderDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Resolves with the id of the upload's event once it is recorded. An upload into a channel that is being
+   * published waits for the end of that round with the others that do: it could not be part of it any more, and
+   * the next one begins right after.
+   */
+  async record(upload: UploadRecord): Promise<string> {
+    const channel = upload.destination?.channel.id ?? '';
+    return await new Promise<string>((resolve, reject) => {
+      const waiting = this.#waiting.get(channel);
+      if (waiting) waiting.push({ upload, resolve, reject });
+      else {
+        this.#waiting.set(channel, [{ upload, resolve, reject }]);
+        void this.#writeAll(channel);
+      }
+    });
+  }
+
+  /** Never rejects: each upload is told by itself. */
+  async #writeAll(channel: string): Promise<void> {
+    for (let waiting = this.#waiting.get(channel); waiting; waiting = this.#waiting.get(channel)) {
+      if (waiting.length === 0) this.#waiting.delete(channel);
+      else {
+        await this.#deps.settled(channel);
+        await this.#write(waiting.splice(0, uploadsPerTransaction));
+      }
+    }
+  }
+
+  async #write(uploads: readonly Waiting[]): Promise<void> {
+    const at = this.#deps.clock.now();
+    try {
+      const events = await this.#deps.db.transaction().execute(async (transaction) => {
+        const written: string[] = [];
+        for (const { upload } of uploads) written.push(await writeRecord(transaction, at, upload));
+        return written;
+      });
+      uploads.forEach(({ resolve }, i) => resolve(events[i] ?? ''));
+    } catch (error) {
+      const [only] = uploads;
+      if (only && uploads.length === 1) only.reject(error);
+      // One of them is at fault: it fails alone, and the others do not.
+      else for (const upload of uploads) await this.#write([upload]);
+    }
+  }
 }
 
 /** Takes an upload back whose publication failed, and its package when nothing else brought or uses it. */

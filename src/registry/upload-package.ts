@@ -21,11 +21,11 @@ import type { Mutexes } from './mutexes.ts';
 import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
 import { receive, type ClaimedDigest, type ReceiveLimits, type Staged } from './receive.ts';
 import {
-  recordUpload,
   withdrawUpload,
   type Declared,
   type Destination,
   type NewPackage,
+  type UploadRecorder,
 } from './record-upload.ts';
 
 export type UploadDeps = {
@@ -34,6 +34,7 @@ export type UploadDeps = {
   readonly clock: Clock;
   readonly readers: PackageReaders;
   readonly publisher: Publisher;
+  readonly recorder: UploadRecorder;
   readonly signerOf: (repository: string) => Promise<Signer>;
   /** One upload at a time from the check of an identity to its record. */
   readonly identities: Mutexes;
@@ -207,6 +208,8 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
         return await record(deps, request, target, { row: known, fresh: null });
       }
       const signed = await sign(deps, target, staged, read, reader); // 5 sign
+      // Everything that comes now waits for a disk or a publication: the thread is for the next one.
+      reader.release();
       await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
       try {
         return await record(deps, request, target, newPackage(deps, identity, staged, read, signed)); // 7 record
@@ -317,7 +320,7 @@ async function record(
     fresh || !destination ? [] : await findMembership(deps.db, destination.channel.id, row.id);
   const isThere = destination ? components.includes(destination.component) : !fresh;
   if (isThere) return { row, event: null };
-  const event = await recordUpload(deps, {
+  const event = await deps.recorder.record({
     repository: place.repository,
     destination,
     package: { row, fresh },

@@ -1,4 +1,5 @@
 /** Many uploads at once: nothing is lost, and who comes while a round runs shares the next one. */
+import { sql } from 'kysely';
 import t from 'tap';
 import { findMembership } from '../../src/db/membership.ts';
 import { listGenerations } from '../../src/db/generations.ts';
@@ -24,16 +25,57 @@ t.test('uploads that come while a round runs share the next one', async (t) => {
     const first = upload(channel, sample('first'));
     await door.reached;
     const names = ['a', 'b', 'c', 'd', 'e'];
+    const kept = Promise.withResolvers<undefined>();
+    let files = 0;
+    hooks.written = (operation) => {
+      if (operation === 'putImmutableFile' && ++files === names.length) kept.resolve(undefined);
+    };
     const later = names.map((name) => upload(channel, sample(name)));
-    // They are all recorded before the first one is published.
-    while ((await app.db.selectFrom('pending_changes').select('id').execute()).length < 6)
-      await new Promise(setImmediate);
+    // All of them are as far as they come while the first one is being published.
+    await kept.promise;
+    await new Promise(setImmediate);
+    t.equal((await app.db.selectFrom('pending_changes').select('id').execute()).length, 1);
     door.open();
     t.match(await first, { generation: 2, status: 'created' });
     for (const receipt of await Promise.all(later)) t.match(receipt, { generation: 3, status: 'created' });
     hooks.write = () => undefined;
+    hooks.written = () => undefined;
     const [last] = await listGenerations(app.db, `main/${channel}`, { limit: 1 });
     t.match(last, { number: 3, added: 5, removed: 0, packages: 6, cause: 'upload', actor: 'test' });
+  }
+});
+
+t.test('one that cannot be recorded does not fail those that are recorded with it', async (t) => {
+  const { hooks, upload, app } = await openWorkshop(t);
+  for (const { channel, sample } of formats) {
+    const door = gate();
+    hooks.write = (_operation, key) => (key.includes('/pool/') ? undefined : door.pass());
+    const first = upload(channel, sample('first'));
+    await door.reached;
+    const kept = Promise.withResolvers<undefined>();
+    let files = 0;
+    hooks.written = (operation) => {
+      if (operation === 'putImmutableFile' && ++files === 4) kept.resolve(undefined);
+    };
+    const later = ['a', 'b', 'c', 'd'].map((name) => upload(channel, sample(name)));
+    await kept.promise;
+    await new Promise(setImmediate);
+    // A fault that shows only while the row is written.
+    await sql`CREATE TRIGGER refuse BEFORE INSERT ON packages WHEN NEW.name = 'c' BEGIN SELECT RAISE(ABORT, 'refused'); END`.execute(
+      app.db,
+    );
+    door.open();
+    t.match(await first, { status: 'created' });
+    const outcomes = await Promise.allSettled(later);
+    t.same(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    );
+    hooks.write = () => undefined;
+    hooks.written = () => undefined;
+    const [last] = await listGenerations(app.db, `main/${channel}`, { limit: 1 });
+    t.match(last, { packages: 4 });
+    await sql`DROP TRIGGER refuse`.execute(app.db);
   }
 });
 

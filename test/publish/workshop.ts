@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Test } from 'tap';
 import type { App } from '../../src/app.ts';
 import { Publisher } from '../../src/publish/publisher.ts';
+import { UploadRecorder } from '../../src/registry/record-upload.ts';
 import { uploadPackage, type Receipt } from '../../src/registry/upload-package.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -14,6 +15,8 @@ type Write = 'putImmutable' | 'putImmutableFile' | 'putPointer' | 'putAlias' | '
 export type Hooks = {
   /** Before each write; what it throws is what the write fails with. */
   write: (operation: Write, key: string) => void | Promise<void>;
+  /** After each write that did not fail. */
+  written: (operation: Write, key: string) => void;
   /** Before each use of a key. */
   sign: () => void | Promise<void>;
 };
@@ -34,6 +37,7 @@ function heldStore(store: Store, hooks: Hooks): Store {
     async (key: string, ...rest: A): Promise<void> => {
       await hooks.write(operation, key);
       await write.call(store, key, ...rest);
+      hooks.written(operation, key);
     };
   return {
     putImmutable: held('putImmutable', store.putImmutable.bind(store)),
@@ -55,7 +59,7 @@ export async function openWorkshop(
   options: Parameters<typeof startInProcess>[1] = {},
 ): Promise<Workshop> {
   const server = await startInProcess(t, options);
-  const hooks: Hooks = { write: nothing, sign: nothing };
+  const hooks: Hooks = { write: nothing, written: nothing, sign: nothing };
   const store = heldStore(server.app.store, hooks);
   const signerOf = async (repository: string): Promise<Signer> => {
     await hooks.sign();
@@ -63,7 +67,9 @@ export async function openWorkshop(
   };
   const { validMs, resignMs } = server.app.config;
   const publisher = new Publisher({ ...server.app, store, signerOf, validMs, resignMs });
-  const app = { ...server.app, store, signerOf, publisher };
+  const settled = (channel: string): Promise<void> => publisher.settled(channel);
+  const recorder = new UploadRecorder({ ...server.app, settled });
+  const app = { ...server.app, store, signerOf, publisher, recorder };
   const upload = (channel: string, { filename, bytes }: Sample): Promise<Receipt> =>
     uploadPackage(app, {
       actor: { kind: 'operator', name: 'test' },

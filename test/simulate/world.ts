@@ -16,6 +16,7 @@ import { Metrics } from '../../src/metrics.ts';
 import { Publisher } from '../../src/publish/publisher.ts';
 import { Mutexes } from '../../src/registry/mutexes.ts';
 import { PackageReaders } from '../../src/registry/package-readers.ts';
+import { UploadRecorder } from '../../src/registry/record-upload.ts';
 import { putChannel } from '../../src/registry/put-channel.ts';
 import { clearStaging } from '../../src/registry/receive.ts';
 import { SetupFiles } from '../../src/registry/setup-files.ts';
@@ -115,6 +116,7 @@ export type Life = {
   readonly store: Store;
   readonly clock: FakeClock;
   readonly publisher: Publisher;
+  readonly recorder: UploadRecorder;
   readonly setupFiles: SetupFiles;
   readonly readers: PackageReaders;
   readonly signerOf: () => Promise<Signer>;
@@ -162,12 +164,15 @@ export class Machine {
     const { readers, stagingDir, metrics, signer } = ground;
     const signerOf = (): Promise<Signer> => Promise.resolve(signer);
     const settings = { validMs: 7 * 24 * hourMs, resignMs: 12 * hourMs, publicUrl };
+    const publisher = new Publisher({ db, store, clock, log, metrics, signerOf, ...settings });
+    const settled = (channel: string): Promise<void> => publisher.settled(channel);
     return {
       hazard,
       db,
       store,
       clock,
-      publisher: new Publisher({ db, store, clock, log, metrics, signerOf, ...settings }),
+      publisher,
+      recorder: new UploadRecorder({ db, clock, settled }),
       setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
       readers,
       signerOf,
