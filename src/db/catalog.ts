@@ -175,6 +175,15 @@ export type TokenRow = {
   last_used_at: number | null;
 };
 
+export type SessionRow = {
+  sha256: string;
+  token: string;
+  client: string;
+  created_at: number;
+  last_used_at: number;
+  expires_at: number;
+};
+
 export type SigningKeyRow = {
   fingerprint: string;
   repository: string;
@@ -205,6 +214,7 @@ export type Tables = {
   tokens: TokenRow;
   signing_keys: SigningKeyRow;
   downloads: DownloadRow;
+  sessions: SessionRow;
   schema_migrations: { name: string; applied_at: number };
 };
 

@@ -8,6 +8,10 @@ export async function findTokenBySha256(db: Catalog, sha256: string): Promise<To
   return await db.selectFrom('tokens').selectAll().where('sha256', '=', sha256).executeTakeFirst();
 }
 
+export async function findToken(db: Catalog, id: string): Promise<TokenRow | undefined> {
+  return await db.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
 export async function listTokens(db: Catalog): Promise<TokenRow[]> {
   return await db.selectFrom('tokens').selectAll().orderBy('id').execute();
 }

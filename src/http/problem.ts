@@ -44,7 +44,7 @@ const foreignCodes: Readonly<Record<string, ErrorCode>> = {
 const retryAfterSeconds: Readonly<Record<number, number>> = { 429: 60, 503: 5 };
 
 /** Any error as one of ours. What nobody foresaw becomes `internal`, with the error itself as its cause. */
-function toAppError(error: unknown): AppError {
+export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issue = error.validation[0];

@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyReply } from 'fastify';
+import { signInUrl } from '../web/action-links.ts';
 import { renderPage, type Page } from '../web/layout.ts';
+import { accountLink } from '../web/sign-in.ts';
 import type { Server } from './instance.ts';
+import { sessionOf } from './session.ts';
 
 const mediaTypes = {
   'style.css': 'text/css; charset=utf-8',
@@ -46,10 +49,12 @@ const headers = {
 
 /** Pages are made for who asks and as things are now: kept by nobody but the browser, and asked for again. */
 export function sendPage(reply: FastifyReply, page: Page): FastifyReply {
+  const { request } = reply;
+  const account = accountLink(sessionOf(request)?.actor.name ?? null, signInUrl(request.url));
   return reply
     .type('text/html; charset=utf-8')
     .headers({ 'cache-control': 'private, no-cache', ...headers })
-    .send(renderPage(page, assetVersion));
+    .send(renderPage({ account, ...page }, assetVersion));
 }
 
 export function assetRoutes(server: Server): void {

@@ -16,18 +16,21 @@ import type { App } from '../app.ts';
 import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { version } from '../version.ts';
-import { createIdentify } from './identify.ts';
+import { createIdentification } from './identify.ts';
 import { Lingering } from './linger.ts';
 import type { Server } from './instance.ts';
+import { acceptForms } from './forms.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { contentRoutes } from './routes/content.ts';
+import { doingRoutes } from './routes/doing.ts';
 import { iconRoute } from './routes/icon.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { packageRoutes } from './routes/packages.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
+import { signInRoutes } from './routes/sign-in.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 
 /** JSON bodies are settings and lists of digests; packages do not come this way. */
@@ -123,7 +126,8 @@ export async function createServer(app: App): Promise<Server> {
   await server.register(helmet, { global: false });
   await server.register(rateLimit, { global: false });
   await server.register(swagger, swaggerOptions);
-  const identify = createIdentify(server, app);
+  const identification = createIdentification(server, app);
+  const { identify, identifyPerson } = identification;
   const lingering = new Lingering(server, Math.min(lingerMs, app.receiveLimits.idleMs));
   await server.register((api, _options, done) => {
     const typed = api.withTypeProvider<ZodTypeProvider>();
@@ -146,9 +150,15 @@ export async function createServer(app: App): Promise<Server> {
     uploadRoutes(uploads.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });
-  contentRoutes(server, app, identify);
+  contentRoutes(server, app, identifyPerson);
   iconRoute(server);
-  pageRoutes(server, app, identify);
+  pageRoutes(server, app, identifyPerson);
+  await server.register((forms, _options, done) => {
+    acceptForms(forms);
+    signInRoutes(forms, app, identification);
+    doingRoutes(forms.withTypeProvider<ZodTypeProvider>(), app, identification);
+    done();
+  });
   return server;
 }
 

@@ -1,4 +1,5 @@
 /** Creating a channel, and changing what may change of it. */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
@@ -8,7 +9,7 @@ import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { withOptions, type ChannelOptions } from './channel-options.ts';
-import { needRepository } from './find.ts';
+import { needChannel, needRepository } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
 import type { SetupFiles } from './setup-files.ts';
@@ -31,6 +32,36 @@ export type PutChannelDeps = {
   readonly identities: Mutexes;
 };
 
+/** What a change of settings would be, before it is made. */
+export type ChannelPlan = {
+  readonly now: ChannelRow;
+  readonly then: ChannelRow;
+  /** Names the change: `putChannel` does this one, or throws `plan_changed`. */
+  readonly plan: string;
+};
+
+/** What `putChannel` would make of a channel that is there. Throws what it throws. */
+export async function planChannel(
+  { db }: Pick<PutChannelDeps, 'db'>,
+  actor: Actor,
+  repository: string,
+  name: string,
+  settings: ChannelSettings,
+): Promise<ChannelPlan> {
+  authorise(actor, 'admin', repository);
+  const now = await needChannel(db, actor, repository, name);
+  refuseForeign(settings);
+  refuseFixed(now, settings);
+  const then = withSettings(now, settings);
+  return { now, then, plan: planName(now, then) };
+}
+
+function planName(now: ChannelRow, then: ChannelRow): string {
+  return createHash('sha256')
+    .update(JSON.stringify([now, then]))
+    .digest('hex');
+}
+
 /** Creates a channel, published empty at once, or updates the settings that are given. */
 export async function putChannel(
   deps: PutChannelDeps,
@@ -38,6 +69,7 @@ export async function putChannel(
   repositoryName: string,
   name: string,
   settings: ChannelSettings,
+  plan?: string,
 ): Promise<{ channel: ChannelRow; created: boolean }> {
   authorise(actor, 'admin', repositoryName);
   const repository = await needRepository(deps.db, actor, repositoryName);
@@ -45,7 +77,7 @@ export async function putChannel(
   return await deps.identities.run(`channel ${repositoryName}/${name}`, async () => {
     const { id, created } = await deps.db
       .transaction()
-      .execute(async (db) => await record({ ...deps, db }, actor, repository, name, settings));
+      .execute(async (db) => await record({ ...deps, db }, actor, repository, name, settings, plan));
     await deps.setupFiles.write(await getChannel(deps.db, id));
     // Also when it is empty, so that a machine can be set up before the first package is there.
     await deps.publisher.publish(id);
@@ -60,10 +92,13 @@ async function record(
   repository: RepositoryRow,
   name: string,
   settings: ChannelSettings,
+  plan: string | undefined,
 ): Promise<{ id: string; created: boolean }> {
   const old = await findChannel(db, repository.name, name);
   if (old) refuseFixed(old, settings);
   const channel = withSettings(old ?? newChannel(repository, name, settings.format, clock.now()), settings);
+  if (old && plan !== undefined && planName(old, channel) !== plan)
+    throw new AppError('plan_changed', `${old.id} is no longer as it was when this was planned.`);
   const { id, origin, label, description, components, architectures, options } = channel;
   if (old && isDeepStrictEqual(old, channel)) return { id, created: false };
   if (old) await updateChannel(db, id, { origin, label, description, components, architectures, options });

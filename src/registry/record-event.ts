@@ -12,6 +12,8 @@ export type EventKind =
   | 'key-generate'
   | 'token-create'
   | 'token-revoke'
+  | 'sign-in'
+  | 'sign-out-everywhere'
   | 'upload'
   | 'stage'
   | 'yank'

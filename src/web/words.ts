@@ -8,3 +8,8 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
 export function groupsOfFour(fingerprint: string): string {
   return fingerprint.toUpperCase().replace(/(.{4})(?=.)/g, '$1 ');
 }
+
+/** `2026-11-22 10:15 UTC`. */
+export function moment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
