@@ -2,14 +2,10 @@
 import { sql } from 'kysely';
 import type { Catalog, PackageRow, PendingChangeRow } from './catalog.ts';
 
-/** A package with its entry of one kind, as an index needs it. */
-export type Member = Pick<
-  PackageRow,
-  'name' | 'version' | 'architecture' | 'path' | 'sha256' | 'size_bytes'
-> & {
+/** A package in a component, as far as its place in an index goes: a channel may have very many. */
+export type Member = Pick<PackageRow, 'name' | 'version' | 'architecture' | 'sha256'> & {
   package: string;
   component: string;
-  added_in: number;
 };
 
 /** A member with everything that the lists of packages show. */
@@ -23,13 +19,10 @@ export async function listMembers(db: Catalog, channel: string, generation: numb
     .select([
       'member.package',
       'member.component',
-      'member.added_in',
       'package.name',
       'package.version',
       'package.architecture',
-      'package.path',
       'package.sha256',
-      'package.size_bytes',
     ])
     .where('member.channel', '=', channel)
     .where('member.added_in', '<=', generation)

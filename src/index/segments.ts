@@ -49,12 +49,33 @@ function cutAfter(sha256: string, perSegment: number): Cut {
 
 type Part = { readonly key: string; readonly body: Uint8Array; readonly cut: Cut };
 
-/** Makes the segments of a whole set. `entries` are sorted by key. */
-export async function cutSegments(entries: readonly IndexEntry[], perSegment: number): Promise<Segment[]> {
-  return await build(newParts(entries, perSegment));
+/**
+ * Makes the segments of a whole set that comes in runs, so that nobody has to hold all its entries at once. They
+ * come sorted by key, within a run and from run to run.
+ */
+export class SegmentCutter {
+  readonly #perSegment: number;
+  readonly #segments: Segment[] = [];
+  /** What waits for its cut. */
+  #open: Part[] = [];
+
+  constructor(perSegment: number) {
+    this.#perSegment = perSegment;
+  }
+
+  async add(entries: readonly IndexEntry[]): Promise<void> {
+    const runs = runsOf([...this.#open, ...newParts(entries, this.#perSegment)]);
+    this.#open = runs.at(-1)?.at(-1)?.cut === 'none' ? (runs.pop() ?? []) : [];
+    this.#segments.push(...(await makeSegments(runs)));
+  }
+
+  async end(): Promise<Segment[]> {
+    return [...this.#segments, ...(await makeSegments(runsOf(this.#open)))];
+  }
 }
 
-async function build(parts: readonly Part[]): Promise<Segment[]> {
+/** Parts as they stand together in segments. */
+function runsOf(parts: readonly Part[]): Part[][] {
   const runs: Part[][] = [];
   let run: Part[] = [];
   for (const part of parts) {
@@ -65,8 +86,24 @@ async function build(parts: readonly Part[]): Promise<Segment[]> {
     }
   }
   if (run.length > 0) runs.push(run);
-  return await Promise.all(runs.map(makeSegment));
+  return runs;
 }
+
+/** As many as the thread pool can work on: each takes a quarter of a megabyte while it is deflated. */
+const madeAtOnce = 4;
+
+/** Segments from runs of parts; what is a segment already stays it. */
+async function makeSegments(runs: readonly (Segment | readonly Part[])[]): Promise<Segment[]> {
+  const made: Segment[] = [];
+  const remaining = runs.entries();
+  const work = async (): Promise<void> => {
+    for (const [index, run] of remaining) made[index] = isMade(run) ? run : await makeSegment(run);
+  };
+  await Promise.all(Array.from({ length: madeAtOnce }, work));
+  return made;
+}
+
+const isMade = (run: Segment | readonly Part[]): run is Segment => 'crc' in run;
 
 async function makeSegment(parts: readonly Part[]): Promise<Segment> {
   const raw = shared(parts.reduce((sum, part) => sum + part.body.byteLength, 0));
@@ -115,14 +152,13 @@ export async function changeSegments(
   changes: SegmentChanges,
   perSegment: number,
 ): Promise<Segment[]> {
-  const result: Promise<Segment[]>[] = [];
+  const result: (Segment | readonly Part[])[] = [];
   const remove = new Set(changes.remove);
   let added = 0;
   let removed = 0;
-  let untouched: Segment[] = [];
   let pending: Part[] = [];
   const flush = (): void => {
-    if (pending.length > 0) result.push(build(pending));
+    result.push(...runsOf(pending));
     pending = [];
   };
   for (const [index, segment] of segments.entries()) {
@@ -132,11 +168,9 @@ export async function changeSegments(
     while (isWithin(changes.add[added]?.key, limit)) added++;
     while (isWithin(changes.remove[removed], limit)) removed++;
     if (firstAdded === added && firstRemoved === removed && pending.length === 0) {
-      untouched.push(segment);
+      result.push(segment);
       continue;
     }
-    if (untouched.length > 0) result.push(Promise.resolve(untouched));
-    untouched = [];
     pending.push(
       ...merge(keptParts(segment, remove), newParts(changes.add.slice(firstAdded, added), perSegment)),
     );
@@ -145,7 +179,7 @@ export async function changeSegments(
   }
   if (segments.length === 0) pending = newParts(changes.add, perSegment);
   flush();
-  return [...(await Promise.all(result)).flat(), ...untouched];
+  return await makeSegments(result);
 }
 
 /** Whether a key belongs into a segment that ends with `limit`, or into the last one, which has no limit. */

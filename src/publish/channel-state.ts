@@ -7,8 +7,8 @@ import { listMembers, loadEntries, type Member, type PendingChange } from '../db
 import type { IndexPlan } from '../formats/format.ts';
 import {
   changeSegments,
-  cutSegments,
   entriesPerSegment,
+  SegmentCutter,
   type IndexEntry,
   type Segment,
 } from '../index/segments.ts';
@@ -35,19 +35,24 @@ function entryKey({ name, version, architecture, sha256 }: Placed): string {
   return `${name}\0${version}\0${architecture}\0${sha256}`;
 }
 
-function compareKeys(a: { key: string }, b: { key: string }): number {
+type Keyed = { readonly key: string };
+
+function compareKeys(a: Keyed, b: Keyed): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
 
 function entryOf(
-  member: Placed & { package: string },
+  member: Keyed & { readonly package: string; readonly sha256: string },
   bodies: ReadonlyMap<string, string>,
   kind: string,
 ): IndexEntry {
   const body = bodies.get(member.package);
   if (body === undefined) throw new Error(`package ${member.package} has no ${kind} entry`);
-  return { key: entryKey(member), sha256: member.sha256, body: Buffer.from(body) };
+  return { key: member.key, sha256: member.sha256, body: Buffer.from(body) };
 }
+
+/** Members whose entries are in memory at once while a state is built. */
+const membersPerRun = 1000;
 
 /** Builds the state of a generation from the catalog. */
 export async function loadState(
@@ -57,21 +62,25 @@ export async function loadState(
   plans: readonly IndexPlan[],
 ): Promise<ChannelState> {
   const members = await listMembers(db, channel.id, generation);
-  const ids = [...new Set(members.map((member) => member.package))];
-  const indexes: IndexState[] = [];
-  for (const kind of new Set(plans.map((plan) => plan.entryKind))) {
-    const bodies = await loadEntries(db, kind, ids);
-    for (const plan of plans.filter((candidate) => candidate.entryKind === kind)) {
-      const entries = members
-        .filter((member) => plan.holds(member))
-        .map((member) => entryOf(member, bodies, kind));
-      const segments = await cutSegments(
-        entries.sort(compareKeys),
-        entriesPerSegment(plan.averageEntryBytes),
-      );
-      indexes.push({ plan, segments });
+  const ordered = members.map((member) => ({ ...member, key: entryKey(member) })).sort(compareKeys);
+  const cutters = plans.map((plan) => ({
+    plan,
+    cutter: new SegmentCutter(entriesPerSegment(plan.averageEntryBytes)),
+  }));
+  for (let start = 0; start < ordered.length; start += membersPerRun) {
+    const run = ordered.slice(start, start + membersPerRun);
+    const ids = [...new Set(run.map((member) => member.package))];
+    for (const kind of new Set(plans.map((plan) => plan.entryKind))) {
+      const bodies = await loadEntries(db, kind, ids);
+      for (const { plan, cutter } of cutters.filter((candidate) => candidate.plan.entryKind === kind))
+        await cutter.add(
+          run.filter((member) => plan.holds(member)).map((member) => entryOf(member, bodies, kind)),
+        );
     }
   }
+  const indexes = await Promise.all(
+    cutters.map(async ({ plan, cutter }) => ({ plan, segments: await cutter.end() })),
+  );
   return { generation, members: new Set(members.map(memberKey)), indexes };
 }
 
@@ -123,7 +132,7 @@ export async function applyDelta(db: Catalog, state: ChannelState, delta: Delta)
       const known = bodies.get(kind) ?? new Map<string, string>();
       const add = delta.added
         .filter((change) => plan.holds(change))
-        .map((change) => entryOf(change, known, kind));
+        .map((change) => entryOf({ ...change, key: entryKey(change) }, known, kind));
       const remove = delta.removed.filter((change) => plan.holds(change)).map(entryKey);
       if (add.length === 0 && remove.length === 0) return index;
       const perSegment = entriesPerSegment(plan.averageEntryBytes);

@@ -54,9 +54,7 @@ t.test('every generation holds what it was published with', async (t) => {
       name: 'a',
       version: '1',
       architecture: 'amd64',
-      path: 'pool/a',
       sha256: 'served a',
-      added_in: 1,
     },
   ]);
 });
