@@ -2,12 +2,14 @@ import { createReadStream } from 'node:fs';
 import {
   constants,
   copyFile,
+  lstat,
   mkdir,
   open,
   opendir,
   readlink,
   rename,
   rm,
+  rmdir,
   symlink,
   type FileHandle,
 } from 'node:fs/promises';
@@ -21,6 +23,9 @@ const readChunkBytes = 512 * 1024;
 /** The kernel takes up to 1024 pieces in one call (IOV_MAX). */
 const chunksPerWrite = 1024;
 
+/** A folder that is removed under a writer every time is none that anybody collects. */
+const placeAttempts = 10;
+
 /** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
 export type Fatal = (error: unknown) => never;
 
@@ -28,6 +33,16 @@ export type Fatal = (error: unknown) => never;
 function isMissing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(code);
+}
+
+/** Whether a folder cannot be removed because something is in it. */
+function isOccupied(error: unknown): boolean {
+  return ['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+function nullIfMissing(error: unknown): null {
+  if (isMissing(error)) return null;
+  throw error;
 }
 
 /** The published tree in a local directory, as any web server can serve it. */
@@ -144,18 +159,35 @@ export class DirectoryStore implements Store {
     }
     for await (const entry of folder) {
       const key = posix.join(prefix, entry.name);
-      if (entry.isDirectory() && entry.name !== temporaryFolder) yield* this.list(key);
-      else if (entry.isFile()) {
-        const file = await this.open(key);
-        if (!file) continue;
-        await file.close();
-        yield { key, sizeBytes: file.sizeBytes, lastModifiedMs: file.lastModifiedMs };
+      if (entry.isDirectory()) {
+        if (entry.name !== temporaryFolder) yield* this.list(key);
+        continue;
       }
+      const stat = await lstat(this.#path(key)).catch(nullIfMissing);
+      if (!stat) continue;
+      const lastModifiedMs = Math.floor(stat.mtimeMs);
+      if (stat.isSymbolicLink()) yield { key, kind: 'alias', sizeBytes: 0, lastModifiedMs };
+      else if (stat.isFile()) yield { key, kind: 'file', sizeBytes: stat.size, lastModifiedMs };
     }
   }
 
   async delete(key: string): Promise<void> {
-    await rm(this.#path(key), { force: true });
+    const path = this.#path(key);
+    await rm(path, { force: true });
+    await this.#prune(dirname(path));
+  }
+
+  /** Removes a folder that is empty, and those above it. One that is about to be written into is made again. */
+  async #prune(folder: string): Promise<void> {
+    for (let empty = folder; empty !== this.root && empty.startsWith(this.root); empty = dirname(empty)) {
+      try {
+        await rmdir(empty);
+      } catch (error) {
+        if (isMissing(error) || isOccupied(error)) return;
+        throw error;
+      }
+      this.#folders.delete(empty);
+    }
   }
 
   /** Removes what writes that did not come to their end have left. Only while nothing writes. */
@@ -209,9 +241,23 @@ export class DirectoryStore implements Store {
 
   /** Moves a file that is durable itself to its name, and makes the name durable. */
   async #place(temporary: string, path: string): Promise<void> {
-    await this.#ensureFolder(dirname(path));
-    await rename(temporary, path);
-    await this.#syncFolder(dirname(path));
+    const folder = dirname(path);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#ensureFolder(folder);
+        await rename(temporary, path);
+        break;
+      } catch (error) {
+        // A folder was empty, and was removed with the last file in it while this one was being written.
+        if (!isMissing(error) || attempt >= placeAttempts) throw error;
+        this.#forgetFolders(folder);
+      }
+    }
+    await this.#syncFolder(folder);
+  }
+
+  #forgetFolders(folder: string): void {
+    for (let each = folder; each.startsWith(this.root); each = dirname(each)) this.#folders.delete(each);
   }
 
   /** Makes a folder and those above it, each entry durable in its parent. */

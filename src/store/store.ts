@@ -17,7 +17,13 @@ export type StoredFile = {
   readonly close: () => Promise<void>;
 };
 
-export type StoredKey = { readonly key: string; readonly sizeBytes: number; readonly lastModifiedMs: number };
+export type StoredKey = {
+  readonly key: string;
+  /** An alias is told as itself: it has no size, and its time is that of its making. */
+  readonly kind: 'file' | 'alias';
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+};
 
 /** A file that is being written and has no key yet. One of the two is to be called, once. */
 export type StagedFile = {
@@ -43,8 +49,8 @@ export interface Store {
   putAlias(key: string, target: string): Promise<void>;
   /** The file under a key, aliases followed; null when there is none. */
   open(key: string): Promise<StoredFile | null>;
-  /** Every file under a prefix that is a folder, aliases left out. */
+  /** Every file and alias under a prefix that is a folder; what an alias shows is not looked into. */
   list(prefix: string): AsyncIterable<StoredKey>;
-  /** Removes a file or an alias; one that is not there is no error. */
+  /** Removes a file or an alias, and the folders that are empty then; one that is not there is no error. */
   delete(key: string): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import type { ByteRange, StagedFile, Store, StoredFile, StoredKey } from '../../src/store/store.ts';
 
 type File = { readonly bytes: Buffer; readonly lastModifiedMs: number };
-type Alias = { readonly target: string };
+type Alias = { readonly target: string; readonly lastModifiedMs: number };
 
 export type Disk = Map<string, File | Alias>;
 
@@ -85,7 +85,7 @@ export class MemoryStore implements Store {
   async putAlias(key: string, target: string): Promise<void> {
     const name = this.#nameFor(key);
     checked(target);
-    this.#disk.set(name, { target });
+    this.#disk.set(name, { target, lastModifiedMs: this.#now() });
   }
 
   async open(key: string): Promise<StoredFile | null> {
@@ -98,8 +98,10 @@ export class MemoryStore implements Store {
     checked(prefix);
     const folder = prefix === '' ? '' : `${prefix}/`;
     for (const [key, file] of this.#disk) {
-      if (!key.startsWith(folder) || 'target' in file) continue;
-      yield { key, sizeBytes: file.bytes.length, lastModifiedMs: file.lastModifiedMs };
+      if (!key.startsWith(folder)) continue;
+      const { lastModifiedMs } = file;
+      if ('target' in file) yield { key, kind: 'alias', sizeBytes: 0, lastModifiedMs };
+      else yield { key, kind: 'file', sizeBytes: file.bytes.length, lastModifiedMs };
     }
   }
 

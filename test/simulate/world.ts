@@ -90,6 +90,7 @@ async function makeFresh(
     visibility: 'public',
     created_at: now,
     ephemeral: '',
+    retention: '',
   });
   const { fingerprint, armored, createdAt } = ground.signer.key;
   const key = {

@@ -208,7 +208,7 @@ export function storeContract({ name, open }: StoreUnderTest): void {
     t.equal(await readAll(store, 'versions/2/file'), 'file 2', 'deleting an alias deletes no file');
   });
 
-  t.test(`${name}: files are listed by folder, aliases left out`, async (t) => {
+  t.test(`${name}: files are listed by folder, aliases as themselves`, async (t) => {
     const { store } = await open(t);
     for (const key of ['a/1', 'a/b/2', 'a/b/c/3', 'ab/4', 'b/5', 'a/~^+ 6'])
       await store.putImmutable(key, [bytesOf(key)]);
@@ -217,18 +217,22 @@ export function storeContract({ name, open }: StoreUnderTest): void {
     await store.putPointer('a/b/pointer', bytesOf('x'), 5000);
     t.same(
       (await listed(store, 'a')).map(({ key }) => key),
-      ['a/1', 'a/b/2', 'a/b/c/3', 'a/b/pointer', 'a/~^+ 6'],
+      ['a/1', 'a/alias', 'a/b/2', 'a/b/c/3', 'a/b/pointer', 'a/folder', 'a/~^+ 6'],
+    );
+    t.same(
+      (await listed(store, 'a')).filter(({ kind }) => kind === 'alias').map(({ key }) => key),
+      ['a/alias', 'a/folder'],
     );
     t.same(
       (await listed(store, 'a/b')).map(({ key }) => key),
       ['a/b/2', 'a/b/c/3', 'a/b/pointer'],
     );
-    t.match(await listed(store, 'a/b/c'), [{ key: 'a/b/c/3', sizeBytes: 7 }]);
+    t.match(await listed(store, 'a/b/c'), [{ key: 'a/b/c/3', kind: 'file', sizeBytes: 7 }]);
     t.match(
       (await listed(store, 'a')).find(({ key }) => key === 'a/b/pointer'),
       { sizeBytes: 1, lastModifiedMs: 5000 },
     );
-    t.equal((await listed(store, '')).length, 7, 'and everything at once, without what is being written');
+    t.equal((await listed(store, '')).length, 9, 'and everything at once, without what is being written');
   });
 
   t.test(`${name}: what is deleted is gone`, async (t) => {
@@ -239,6 +243,25 @@ export function storeContract({ name, open }: StoreUnderTest): void {
     await store.delete('a/file');
     await store.putImmutable('a/file', [bytesOf('again')]);
     t.equal(await readAll(store, 'a/file'), 'again');
+  });
+
+  t.test(`${name}: a writer does not meet the folder that a deletion leaves empty`, async (t) => {
+    const { store } = await open(t);
+    const source = join(temporaryDir(t), 'staged');
+    await store.putImmutable('a/b/c/0', [bytesOf('0')]);
+    for (let i = 0; i < 50; i++) {
+      writeFileSync(source, `staged ${i}`);
+      await Promise.all([
+        store.delete(`a/b/c/${i}`),
+        store.putImmutable(`a/b/c/${i + 1}`, [bytesOf(`${i + 1}`)]),
+        store.putImmutableFile(`a/b/d/${i}`, source),
+        store.putAlias(`a/b/e/${i}`, `a/b/c/${i + 1}`),
+        ...(i === 0 ? [] : [store.delete(`a/b/d/${i - 1}`), store.delete(`a/b/e/${i - 1}`)]),
+      ]);
+      t.equal(await readAll(store, `a/b/e/${i}`), `${i + 1}`);
+      t.equal(await readAll(store, `a/b/d/${i}`), `staged ${i}`);
+    }
+    t.equal((await listed(store, '')).length, 3);
   });
 
   t.test(`${name}: a part of a file`, async (t) => {

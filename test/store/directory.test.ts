@@ -28,3 +28,14 @@ t.test('a directory: what a crash left half written is removed', async (t) => {
   await store.putPointer('a', Buffer.from('y'), 0);
   t.same(readdirSync(join(root, '.tmp')), []);
 });
+
+t.test('a directory: a folder goes with the last file in it', async (t) => {
+  const root = join(temporaryDir(t), 'tree');
+  const store = openAt(root);
+  await store.putImmutable('a/b/c/file', [Buffer.from('x')]);
+  await store.putImmutable('a/other', [Buffer.from('y')]);
+  await store.delete('a/b/c/file');
+  t.same(readdirSync(join(root, 'a')), ['other']);
+  await store.delete('a/other');
+  t.same(readdirSync(root), ['.tmp'], 'the root stays');
+});
