@@ -11,6 +11,7 @@ import { AppError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { Publisher } from './publish/publisher.ts';
+import type { KeepTimes } from './registry/collect.ts';
 import { Downloads } from './registry/downloads.ts';
 import { KeyRing } from './registry/key-ring.ts';
 import { Mutexes } from './registry/mutexes.ts';
@@ -41,6 +42,7 @@ export type App = {
   readonly downloads: Downloads;
   readonly stagingDir: string;
   readonly receiveLimits: ReceiveLimits;
+  readonly keepTimes: KeepTimes;
   /** Which repositories are public, for the read path, which asks no database. */
   readonly visibility: Map<string, 'public' | 'private'>;
   /** Throws when the catalog or the store cannot be used. */
@@ -62,11 +64,10 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
   if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
-  const fatal = endProcess(log);
-  const db = openSqlite(config.databasePath, fatal);
+  const db = openSqlite(config.databasePath);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const store = new DirectoryStore(config.storeDir, fatal);
+  const store = new DirectoryStore(config.storeDir, endProcess(log));
   await store.clearTemporary();
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
@@ -98,6 +99,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     identities: new Mutexes(),
     downloads,
     stagingDir,
+    keepTimes: { graceMs: config.graceMs, stagedMs: config.stagedMs },
     receiveLimits: { maxBytes: config.maxUploadBytes, idleMs: config.uploadIdleTimeoutMs },
     visibility,
     checkReady: async () => {

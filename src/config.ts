@@ -88,6 +88,18 @@ export const settings = {
     schema: number.min(0.01).max(24).default(12),
     help: 'Hours after which a channel is signed again, at most 24, so that a quiet one never expires.',
   },
+  grace_days: {
+    schema: number.min(0).max(3650).default(3),
+    help: 'Days for which the files of a generation are kept after the next one was published.',
+  },
+  staged_days: {
+    schema: number.min(0).max(3650).default(3),
+    help: 'Days for which a package is kept after its upload when no channel holds it.',
+  },
+  collect_hours: {
+    schema: number.min(0).max(168).default(6),
+    help: 'Hours between two collections of what nothing needs any more; 0 for none but those that are asked for.',
+  },
   intake_workers: {
     schema: number.int().min(1).max(64).default(2),
     help: 'Threads that read and check uploaded packages.',
@@ -115,6 +127,8 @@ export const settings = {
 type SettingName = keyof typeof settings;
 
 const hoursPerDay = 24;
+const hourMs = 3_600_000;
+const dayMs = hoursPerDay * hourMs;
 
 const schema = z
   .strictObject({
@@ -128,6 +142,9 @@ const schema = z
     max_upload: settings.max_upload.schema,
     valid_days: settings.valid_days.schema,
     resign_hours: settings.resign_hours.schema,
+    grace_days: settings.grace_days.schema,
+    staged_days: settings.staged_days.schema,
+    collect_hours: settings.collect_hours.schema,
     intake_workers: settings.intake_workers.schema,
     intake_timeout: settings.intake_timeout.schema,
     upload_idle_timeout: settings.upload_idle_timeout.schema,
@@ -150,6 +167,9 @@ export type Config = {
   readonly maxUploadBytes: number;
   readonly validMs: number;
   readonly resignMs: number;
+  readonly graceMs: number;
+  readonly stagedMs: number;
+  readonly collectMs: number;
   readonly intakeWorkers: number;
   readonly intakeTimeoutMs: number;
   readonly uploadIdleTimeoutMs: number;
@@ -246,8 +266,11 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     adminToken: values.admin_token,
     keyPassphrase: values.key_passphrase,
     maxUploadBytes: values.max_upload,
-    validMs: values.valid_days * 86_400_000,
-    resignMs: values.resign_hours * 3_600_000,
+    validMs: values.valid_days * dayMs,
+    resignMs: values.resign_hours * hourMs,
+    graceMs: values.grace_days * dayMs,
+    stagedMs: values.staged_days * dayMs,
+    collectMs: values.collect_hours * hourMs,
     intakeWorkers: values.intake_workers,
     intakeTimeoutMs: values.intake_timeout * 1000,
     uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,

@@ -324,6 +324,11 @@ const table = {
     title: 'A file that this needs was collected',
     action: 'Upload the package again, or raise what retention keeps before it is needed.',
   },
+  served_bytes_needed: {
+    status: 409,
+    title: 'The file was collected and cannot be made again from the upload',
+    action: 'Upload the file as it was served, from a mirror, a backup or the cache of a machine.',
+  },
   promotion_mismatch: {
     status: 409,
     title: 'Packages cannot be promoted between these two channels',

@@ -1,9 +1,9 @@
 /** The catalog's tables as types, and how it is opened. Queries live beside this file, one file per noun. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
-import { withPreparedStatements, type Uncertain } from './prepared.ts';
+import { withPreparedStatements } from './prepared.ts';
 
 export type RepositoryRow = {
   name: string;
@@ -12,6 +12,7 @@ export type RepositoryRow = {
   visibility: 'public' | 'private';
   created_at: number;
   ephemeral: string;
+  retention: string;
 };
 
 export type ChannelRow = {
@@ -29,6 +30,8 @@ export type ChannelRow = {
   created_at: number;
   options: string;
   deleted_at: number | null;
+  expires_at: number | null;
+  expires_after_ms: number | null;
 };
 
 export type PackageRow = {
@@ -54,6 +57,7 @@ export type PackageRow = {
   signature_header: string | null;
   created_at: number;
   collected_at: number | null;
+  staged_at: number;
 };
 
 export type PackageFileRow = {
@@ -223,11 +227,8 @@ export type Catalog = Kysely<Tables>;
 
 const migrationsDir = join(import.meta.dirname, '../../migrations');
 
-/**
- * Opens the SQLite catalog at `path`, creating it when there is none. `uncertain` is told of a write of which nobody
- * knows whether it holds.
- */
-export function openSqlite(path: string, uncertain?: Uncertain): Catalog {
+/** Opens the SQLite catalog at `path`, creating it when there is none. */
+export function openSqlite(path: string): Catalog {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new Sqlite(path);
   database.pragma('journal_mode = WAL');
@@ -235,21 +236,7 @@ export function openSqlite(path: string, uncertain?: Uncertain): Catalog {
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
   database.pragma('busy_timeout = 10000');
-  // The first query makes the log. SQLite itself passes over a failure to make its name durable.
-  database.exec('SELECT 1 FROM sqlite_schema');
-  syncFolder(dirname(path));
-  return new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: withPreparedStatements(database, uncertain) }),
-  });
-}
-
-function syncFolder(folder: string): void {
-  const file = openSync(folder, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
 }
 
 /** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */

@@ -1,5 +1,6 @@
 import type { Catalog, ChannelRow } from './catalog.ts';
 
+/** The channel of that name, also one that has expired. */
 export async function findChannel(
   db: Catalog,
   repository: string,
@@ -17,11 +18,21 @@ export async function getChannel(db: Catalog, id: string): Promise<ChannelRow> {
   return await db.selectFrom('channels').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 }
 
-/** The channels of one repository, or of all, by id. */
+/** The channels of one repository, or of all, by id; those that have expired are left out. */
 export async function listChannels(db: Catalog, repository?: string): Promise<ChannelRow[]> {
-  let query = db.selectFrom('channels').selectAll().orderBy('id');
+  let query = db.selectFrom('channels').selectAll().where('deleted_at', 'is', null).orderBy('id');
   if (repository !== undefined) query = query.where('repository', '=', repository);
   return await query.execute();
+}
+
+/** Every channel that a repository ever had, by id. */
+export async function listAllChannels(db: Catalog, repository: string): Promise<ChannelRow[]> {
+  return await db
+    .selectFrom('channels')
+    .selectAll()
+    .where('repository', '=', repository)
+    .orderBy('id')
+    .execute();
 }
 
 export async function insertChannel(db: Catalog, row: ChannelRow): Promise<void> {

@@ -152,7 +152,9 @@ export type PoolPlace = { readonly repository: string; readonly distribution: st
 export interface ChannelFormat {
   /** What clients are given as URIs (apt) or baseurl (yum), as a key of the store. */
   readonly baseKey: (channel: ChannelForm) => string;
-  /** The same for one generation, frozen. */
+  /** Everything that the format keeps of a repository is below one folder, its package files below another. */
+  readonly folders: (repository: string) => { readonly root: string; readonly pool: string };
+  /** The same as `baseKey` for one generation, frozen. */
   readonly frozenKey: (channel: ChannelForm, generation: number) => string;
   readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
   /** The texts to sign for a generation, and where everything goes once they are signed. */

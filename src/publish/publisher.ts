@@ -8,6 +8,7 @@ import { findGeneration } from '../db/generations.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { PublishDeps } from './build.ts';
+import { Gates } from './gates.ts';
 import { IndexCache } from './index-cache.ts';
 import { publishPending, signAgain } from './round.ts';
 import { parseVisible, showGeneration } from './visible.ts';
@@ -25,12 +26,19 @@ export type PublisherDeps = PublishDeps & {
   readonly resignMs: number;
 };
 
+/** The repository in a channel's id. */
+function repositoryOf(channelId: string): string {
+  return channelId.slice(0, channelId.indexOf('/'));
+}
+
 export class Publisher {
   readonly #deps: PublisherDeps;
   readonly #cache = new IndexCache();
   /** The round that runs for a channel, and the one that waits for it, which later callers share. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #waiting = new Map<string, Promise<number>>();
+  /** By repository: what is being published or signed is inside. */
+  readonly #gates = new Gates();
   /** Channels whose last round failed: it may have committed what clients do not see yet. */
   readonly #unshown = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -74,7 +82,8 @@ export class Publisher {
   /** Runs `work` when nothing else is being published or signed in this channel. */
   async #exclusively<T>(channelId: string, work: () => Promise<T>): Promise<T> {
     const before = this.#running.get(channelId) ?? Promise.resolve();
-    const now = before.then(work, work);
+    const begin = (): Promise<T> => this.#gates.enter(repositoryOf(channelId), work);
+    const now = before.then(begin, begin);
     this.#running.set(channelId, now);
     try {
       return await now;
@@ -84,6 +93,14 @@ export class Publisher {
     } finally {
       if (this.#running.get(channelId) === now) this.#running.delete(channelId);
     }
+  }
+
+  /**
+   * Runs `work` while nothing is being published or signed in any channel of a repository, also in one that is
+   * made meanwhile: so nobody comes to name a file just when it is found to be named by nobody. Short, please.
+   */
+  async quietly<T>(repository: string, work: () => Promise<T>): Promise<T> {
+    return await this.#gates.shut(repository, work);
   }
 
   async #publishAll(channelId: string): Promise<number> {
@@ -116,7 +133,9 @@ export class Publisher {
     const head = await findGeneration(db, channelId, number);
     const last = await findGeneration(db, channelId, number - 1);
     const before = last ? parseVisible(last.pointers) : null;
-    if (head) await showGeneration(store, parseVisible(head.pointers), { date: head.date, before });
+    // What was collected is not shown any more.
+    if (head?.collected_at === null)
+      await showGeneration(store, parseVisible(head.pointers), { date: head.date, before });
     this.#unshown.delete(channelId);
   }
 

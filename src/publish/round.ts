@@ -45,7 +45,10 @@ export async function publishPending(
 ): Promise<{ generation: number; more: boolean } | null> {
   const seen = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, seen.head);
-  const settingsChanged = head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
+  // The files of the head are gone when a channel had expired and came back: nothing of it is there to build on.
+  const isCollected = (head?.collected_at ?? null) !== null;
+  if (isCollected) deps.cache.forget(channelId);
+  const settingsChanged = isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
   const { changes, more } = await listPendingChanges(deps.db, channelId, changesPerRound);
   if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };

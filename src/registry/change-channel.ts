@@ -7,6 +7,7 @@ import type { Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { getChannel } from '../db/channels.ts';
+import { listCollected } from '../db/collection.ts';
 import { insertPendingChanges } from '../db/membership.ts';
 import { withdraw } from '../db/packages.ts';
 import { listNamed, listPendingPackages, type ChannelPackage } from '../db/channel-packages.ts';
@@ -18,6 +19,7 @@ import { differenceOf, placeKey, type Difference } from './difference.ts';
 import { installabilityWarnings, versionWarnings, type Warning } from './guard-rails.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent, type EventKind } from './record-event.ts';
+import { refuseCollected } from './refuse-collected.ts';
 
 export type ChangeDeps = {
   readonly db: Catalog;
@@ -54,10 +56,10 @@ export type ChangeReport = Difference & {
 };
 
 /**
- * Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way, and
- * `plan_changed` when the change would not be the one that was looked at. One at a time and channel until it is
- * served: two that were worked out from the same head would each undo a part of the other, and the second one would
- * call done what is still waiting.
+ * Makes a change, or says what it would be. Throws `needs_force` when a guard-rail stands in the way,
+ * `plan_changed` when the change would not be the one that was looked at, and `package_collected`. One at a time and
+ * channel until it is served: two that were worked out from the same head would each undo a part of the other, and
+ * the second one would call done what is still waiting.
  */
 export async function changeChannel(deps: ChangeDeps, request: ChangeRequest): Promise<ChangeReport> {
   const { channel, dryRun } = request;
@@ -147,7 +149,10 @@ async function record(deps: ChangeDeps, request: ChangeRequest, changes: readonl
   const { actor, channel, kind, detail } = request;
   const at = deps.clock.now();
   const subject = new Set(changes.map((change) => change.package.id));
+  const added = changes.filter(({ action }) => action === 'add').map((change) => change.package.id);
   return await deps.db.transaction().execute(async (db) => {
+    // In this transaction: a collector that comes later finds the pending change and leaves the package alone.
+    refuseCollected(await listCollected(db, added), 'The change');
     const event = await recordEvent(db, {
       at,
       actor,

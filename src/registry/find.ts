@@ -21,6 +21,7 @@ export async function needChannel(
 ): Promise<ChannelRow> {
   await needRepository(db, actor, repository);
   const channel = await findChannel(db, repository, name);
-  if (!channel) throw new AppError('not_found', `The repository "${repository}" has no channel "${name}".`);
+  if (!channel || channel.deleted_at !== null)
+    throw new AppError('not_found', `The repository "${repository}" has no channel "${name}".`);
   return channel;
 }

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalog, ChannelRow, GenerationRow, PackageRow } from '../db/catalog.ts';
-import { getChannel, listChannels } from '../db/channels.ts';
+import { getChannel, listAllChannels } from '../db/channels.ts';
 import { findGeneration, listGenerations } from '../db/generations.ts';
 import { findByIdentity, listPackages } from '../db/packages.ts';
-import { listSigningKeys } from '../db/repositories.ts';
+import { listRepositories, listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { channelForm, parseIndexes, publishedForm, rawDigest } from '../publish/build.ts';
@@ -29,18 +29,21 @@ const lookAgainMs = 100;
 
 /** Checks every package file, every generation's files, and every head's indexes, pointers and signatures. */
 export async function* checkEverything(deps: FsckDeps, options = { alone: false }): AsyncGenerator<Fault> {
-  const packages = await listPackages(deps.db);
+  const packages = (await listPackages(deps.db)).filter((row) => row.collected_at === null);
   for (const row of packages) yield* checkPackage(deps, row);
-  for (const channel of await listChannels(deps.db)) {
-    yield* checkGenerations(deps, channel, packages);
-    yield* options.alone ? await checkHead(deps, channel.id) : await checkMovingHead(deps, channel.id);
-  }
+  for (const { name } of await listRepositories(deps.db))
+    for (const channel of await listAllChannels(deps.db, name)) {
+      yield* checkGenerations(deps, channel, packages);
+      yield* options.alone ? await checkHead(deps, channel.id) : await checkMovingHead(deps, channel.id);
+    }
 }
 
-/** A package whose upload is taken back meanwhile is at no fault. */
+/** A package whose upload is taken back meanwhile, or that is collected, is at no fault. */
 async function* checkPackage({ db, store }: FsckDeps, row: PackageRow): AsyncGenerator<Fault> {
   const problem = await faultOf(store, row.path, { sha256: row.sha256, sizeBytes: row.size_bytes });
-  if (problem !== null && (await findByIdentity(db, row))?.id === row.id) yield { key: row.path, problem };
+  if (problem === null) return;
+  const now = await findByIdentity(db, row);
+  if (now?.id === row.id && now.collected_at === null) yield { key: row.path, problem };
 }
 
 async function* checkGenerations(
@@ -58,7 +61,8 @@ async function* checkGenerations(
     for (const row of rows) {
       for (; expected > row.number; expected--) yield missingGeneration(channel, expected);
       expected = row.number - 1;
-      yield* check.run(expectedOf(channel, row));
+      // Of what was collected the files may be there or not: only the row has to be.
+      if (row.collected_at === null) yield* check.run(expectedOf(channel, row));
     }
     before = rows.at(-1)?.number ?? 1;
   }
@@ -198,7 +202,7 @@ async function checkMovingHead(deps: FsckDeps, channelId: string): Promise<Fault
 async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
   const channel = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, channel.head);
-  if (!head) return [];
+  if (head?.collected_at !== null) return [];
   return [
     ...(await checkIndexes(deps, channel, head)),
     ...(await checkPointers(deps.store, head)),

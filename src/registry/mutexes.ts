@@ -17,3 +17,12 @@ export class Mutexes {
     }
   }
 }
+
+/**
+ * Who holds this lock alone decides what stands under a file name of a repository's pool: an upload from the check
+ * of its identity to its record, the collector when it deletes. By file name and not by identity, since two
+ * identities can share one.
+ */
+export function packageLock(repository: string, format: string, filename: string): string {
+  return `package ${repository}/${format}/${filename}`;
+}

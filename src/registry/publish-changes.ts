@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
 import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from './change-channel.ts';
 import { placeKey } from './difference.ts';
 import { needChannel } from './find.ts';
-import { refuseCollected } from './roll-back.ts';
+import { refuseCollected } from './refuse-collected.ts';
 import { selectPackages, type Selector } from './select-packages.ts';
 import { chooseComponent } from './upload-package.ts';
 

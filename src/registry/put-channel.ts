@@ -131,6 +131,8 @@ function newChannel(repository: RepositoryRow, name: string, format: FormatName,
     architectures: format === 'apt' ? firstArchitectures : '',
     options: '{}',
     deleted_at: null,
+    expires_at: null,
+    expires_after_ms: null,
     head: 0,
     created_at: now,
   };

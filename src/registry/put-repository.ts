@@ -41,6 +41,7 @@ export async function putRepository(
       visibility: settings.visibility ?? old?.visibility ?? 'public',
       created_at: old?.created_at ?? deps.clock.now(),
       ephemeral: old?.ephemeral ?? '',
+      retention: old?.retention ?? '',
     };
     if (!isDeepStrictEqual(old, repository))
       await deps.db.transaction().execute(async (db) => {

@@ -19,7 +19,9 @@ export type EventKind =
   | 'yank'
   | 'promote'
   | 'rollback'
-  | 'publish';
+  | 'publish'
+  | 'retention'
+  | 'collect';
 
 export type NewEvent = {
   readonly at: number;

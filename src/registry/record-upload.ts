@@ -2,6 +2,7 @@
 import type { Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
+import { keepPackage } from '../db/collection.ts';
 import { insertPendingChanges } from '../db/membership.ts';
 import {
   insertPackage,
@@ -82,6 +83,7 @@ async function writeRecord(db: Catalog, at: number, upload: UploadRecord): Promi
   const { row, fresh } = upload.package;
   const { source, commit, ref, run, builder } = upload.declared;
   if (fresh) await insertPackage(db, row, contentsOf(row, fresh));
+  else await keepPackage(db, row.id, at);
   const event = await recordEvent(db, {
     at,
     actor: upload.actor,

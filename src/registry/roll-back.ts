@@ -4,7 +4,7 @@ import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from '
 import { needChannel } from './find.ts';
 import { movedBetween, needGeneration } from './history.ts';
 import { getChannel } from '../db/channels.ts';
-import { AppError } from '../errors.ts';
+import { refuseCollected } from './refuse-collected.ts';
 
 export type RollBackRequest = {
   readonly actor: Actor;
@@ -16,7 +16,7 @@ export type RollBackRequest = {
   readonly plan?: string | undefined;
 };
 
-/** Throws `not_found`, `generation_collected` and what `changeChannel` throws. */
+/** Throws `not_found`, `package_collected` and what `changeChannel` throws. */
 export async function rollBack(deps: ChangeDeps, request: RollBackRequest): Promise<ChangeReport> {
   const { actor, generation, dryRun, force } = request;
   authorise(actor, 'upload', request.repository);
@@ -33,26 +33,11 @@ export async function rollBack(deps: ChangeDeps, request: RollBackRequest): Prom
     changes: async () => {
       const { head } = await getChannel(deps.db, channel.id);
       const { added, removed } = await movedBetween(deps.db, channel, head, generation);
-      refuseCollected(added, generation);
+      refuseCollected(added, `Generation ${generation}`);
       return [
         ...removed.map((item): Change => ({ action: 'remove', package: item })),
         ...added.map((item): Change => ({ action: 'add', package: item })),
       ];
     },
   });
-}
-
-/** A package whose file was collected cannot come back under its name (pulpcore#8042). */
-export function refuseCollected(
-  items: readonly { readonly name: string; readonly version: string; readonly collected_at: number | null }[],
-  what: number | string,
-): void {
-  const gone = items.filter((item) => item.collected_at !== null);
-  const [first] = gone;
-  if (!first) return;
-  const others = gone.length > 1 ? ` and ${gone.length - 1} more` : '';
-  throw new AppError(
-    'package_collected',
-    `${what} needs ${first.name} ${first.version}${others}, whose file was collected. Upload it again.`,
-  );
 }

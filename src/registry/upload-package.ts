@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
+import { keepPackage } from '../db/collection.ts';
 import { findMembership } from '../db/membership.ts';
 import { findByIdentity, findByUploadedSha256, pathIsTaken } from '../db/packages.ts';
 import { AppError } from '../errors.ts';
@@ -17,7 +18,8 @@ import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import { parseFacts } from './describe-package.ts';
 import { needChannel, needRepository } from './find.ts';
-import type { Mutexes } from './mutexes.ts';
+import { isStored } from './is-stored.ts';
+import { packageLock, type Mutexes } from './mutexes.ts';
 import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
 import { receive, type ClaimedDigest, type ReceiveLimits, type Staged } from './receive.ts';
 import {
@@ -110,8 +112,7 @@ async function take(deps: UploadDeps, request: Upload, target: Target): Promise<
       (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged))
     );
   } finally {
-    // Whatever stays is cleared at the next start; an upload that is published by now has not failed for it.
-    await Promise.allSettled([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
+    await Promise.all([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
   }
 }
 
@@ -124,15 +125,15 @@ type Target = {
 
 /**
  * From the check of an identity to its record one upload at a time, and to its withdrawal: what the check found
- * is then still true. By file name and not by identity, since two identities can share one.
+ * is then still true.
  */
 async function exclusively<T>(
   deps: Pick<UploadDeps, 'identities'>,
-  { place: { repository, format, distribution } }: Target,
+  { place: { repository, format } }: Target,
   filename: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  return await deps.identities.run(`package ${repository}/${format}/${distribution}/${filename}`, work);
+  return await deps.identities.run(packageLock(repository, format, filename), work);
 }
 
 /** Step 1, authorise: who is asking, may they, and where to. (Step 2, receive, is receive.ts.) */
@@ -191,7 +192,13 @@ async function recordKnown(
   if (!found) return null;
   return await exclusively(deps, target, found.filename, async () => {
     const row = await findByUploadedSha256(deps.db, key);
-    return row ? await record(deps, request, target, { row, fresh: null }) : null;
+    if (!row) return null;
+    if (!(await isStored(deps.store, row))) {
+      // What is signed before it is served has to be read first.
+      if (staged.sha256 !== row.sha256) return null;
+      await deps.store.putImmutableFile(row.path, staged.path);
+    }
+    return await record(deps, request, target, { row, fresh: null });
   });
 }
 
@@ -206,6 +213,8 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
       const known = await findByIdentity(deps.db, identity); // 4 check
       if (known) {
         refuseOtherBytes(known, staged);
+        if (!(await isStored(deps.store, known)))
+          await restore(deps, known, staged, () => sign(deps, target, staged, read, reader, known.path));
         return await record(deps, request, target, { row: known, fresh: null });
       }
       const signed = await sign(deps, target, staged, read, reader); // 5 sign
@@ -234,6 +243,27 @@ function refuseOtherBytes(known: PackageRow, staged: Staged): void {
   );
 }
 
+/**
+ * Puts the file of a package back that was collected, or lost. It gets the bytes that it was served with, or an
+ * identity would have two: signing again gives the same ones as long as the key is the same.
+ */
+async function restore(
+  { store }: UploadDeps,
+  known: PackageRow,
+  staged: Staged,
+  signAgain: () => Promise<Signed>,
+): Promise<void> {
+  const served =
+    staged.sha256 === known.sha256 ? { path: staged.path, sha256: staged.sha256 } : await signAgain();
+  if (served.sha256 !== known.sha256)
+    throw new AppError(
+      'served_bytes_needed',
+      `${known.name} ${known.version} ${known.architecture} was served with the SHA-256 ${known.sha256}, and ` +
+        'signing it again does not give these bytes.',
+    );
+  await store.putImmutableFile(known.path, served.path);
+}
+
 type Signed = SealResult & { readonly key: string; readonly signedBy: string | null };
 
 /** Step 5: signs what the format signs, and renders the index entries over the file as it will be served. */
@@ -243,14 +273,17 @@ async function sign(
   staged: Staged,
   read: ReadResult,
   reader: PackageReader,
+  knownKey?: string,
 ): Promise<Signed> {
   const { repository, format, distribution } = target.place;
   const { packages } = formatOf(format);
   const usual = packages.poolKey({ repository, distribution }, read.facts);
   // Two identities can have one file name: an epoch is no part of it.
-  const distinct = (await pathIsTaken(deps.db, usual)) ? staged.sha256.slice(0, 12) : undefined;
+  const isTaken = knownKey === undefined && (await pathIsTaken(deps.db, usual));
+  const distinct = isTaken ? staged.sha256.slice(0, 12) : undefined;
   const key =
-    distinct === undefined ? usual : packages.poolKey({ repository, distribution }, read.facts, distinct);
+    knownKey ??
+    (distinct === undefined ? usual : packages.poolKey({ repository, distribution }, read.facts, distinct));
   const { targets } = read;
   if (!targets) return { ...(await reader.seal({ key, distinct, signatures: null })), key, signedBy: null };
   const signer = await deps.signerOf(repository);
@@ -303,6 +336,7 @@ function newPackage(
     signature_header: signed.originalHead && Buffer.from(signed.originalHead).toString('base64'),
     created_at: deps.clock.now(),
     collected_at: null,
+    staged_at: deps.clock.now(),
   };
   return { row, fresh: { files, relations: facts.relations, entries: signed.entries } };
 }
@@ -319,8 +353,14 @@ async function record(
 ): Promise<Recorded> {
   const components =
     fresh || !destination ? [] : await findMembership(deps.db, destination.channel.id, row.id);
-  const isThere = destination ? components.includes(destination.component) : !fresh;
-  if (isThere) return { row, event: null };
+  const isThere = destination
+    ? components.includes(destination.component)
+    : !fresh && row.collected_at === null;
+  if (isThere) {
+    // What no channel holds begins its time to live again.
+    if (!destination || row.collected_at !== null) await keepPackage(deps.db, row.id, deps.clock.now());
+    return { row, event: null };
+  }
   const event = await deps.recorder.record({
     repository: place.repository,
     destination,

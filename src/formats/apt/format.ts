@@ -25,6 +25,7 @@ import {
   compressedPath,
   packagesPath,
   poolKey,
+  poolRoot,
   release as releaseNames,
   repositoryRoot,
   snapshotBase,
@@ -179,7 +180,6 @@ function placeSnapshot(
 ): { immutable: Named[]; aliases: { key: string; target: string }[] } {
   const place = placeOf(channel);
   const root = snapshotRoot(place, String(number));
-  const repository = repositoryRoot(channel.repository);
   return {
     immutable: [{ key: `${root}/${releaseNames.inline}`, chunks: [Buffer.from(pinned.clearsigned)] }],
     aliases: [
@@ -187,13 +187,20 @@ function placeSnapshot(
         key: `${root}/${component}`,
         target: `${channelRoot(place)}/${component}`,
       })),
-      { key: `${snapshotBase(channel.repository, String(number))}/pool`, target: `${repository}/pool` },
+      {
+        key: `${snapshotBase(channel.repository, String(number))}/pool`,
+        target: poolRoot(channel.repository),
+      },
     ],
   };
 }
 
 const channels: ChannelFormat = {
   baseKey: (channel) => repositoryRoot(channel.repository),
+  folders: (repository) => ({
+    root: repositoryRoot(repository),
+    pool: poolRoot(repository),
+  }),
   frozenKey: (channel, generation) => snapshotBase(channel.repository, String(generation)),
   indexes,
   describe,

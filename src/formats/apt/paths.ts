@@ -61,6 +61,9 @@ export const initialOf = (source: string): string =>
 /** What clients have as URI. */
 export const repositoryRoot = (repository: string): string => `apt/${repository}`;
 
+/** The folder of all package files of a repository. */
+export const poolRoot = (repository: string): string => `${repositoryRoot(repository)}/pool`;
+
 export type PoolPlace = { readonly repository: string; readonly distribution: string };
 
 /**
@@ -70,15 +73,9 @@ export type PoolPlace = { readonly repository: string; readonly distribution: st
 export function poolKey(place: PoolPlace, source: string, filename: string, distinct?: string): string {
   const distribution = place.distribution === '' ? [] : [place.distribution];
   const apart = distinct === undefined ? [] : [distinct];
-  return [
-    repositoryRoot(place.repository),
-    'pool',
-    ...distribution,
-    initialOf(source),
-    source,
-    ...apart,
-    filename,
-  ].join('/');
+  return [poolRoot(place.repository), ...distribution, initialOf(source), source, ...apart, filename].join(
+    '/',
+  );
 }
 
 /** What `Filename` says of a file in the store: its path below the URI of the repository. */

@@ -32,6 +32,7 @@ import {
   poolKey,
   poolRoot,
   repodata,
+  repositoryRoot,
   type ChannelPlace,
 } from './paths.ts';
 import { primaryFragment } from './primary.ts';
@@ -176,6 +177,10 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
 
 const channels: ChannelFormat = {
   baseKey: (channel) => channelRoot(placeOf(channel)),
+  folders: (repository) => ({
+    root: repositoryRoot(repository),
+    pool: poolRoot({ repository, distribution: '' }),
+  }),
   frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
   indexes: (channel) => packageDocuments.map((kind) => planOf(kind, channel)),
   describe,

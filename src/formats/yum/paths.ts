@@ -70,9 +70,11 @@ export const packageLocation = (filename: string, distinct?: string): string =>
 
 export type PoolPlace = { readonly repository: string; readonly distribution: string };
 
+export const repositoryRoot = (repository: string): string => `yum/${repository}`;
+
 /** The pool of a repository, or of one of its distributions; `packages` in a channel is a link to it. */
 export const poolRoot = ({ repository, distribution }: PoolPlace): string =>
-  ['yum', repository, 'pool', ...(distribution === '' ? [] : [distribution])].join('/');
+  [repositoryRoot(repository), 'pool', ...(distribution === '' ? [] : [distribution])].join('/');
 
 /** Where a package file lies in the store. */
 export const poolKey = (place: PoolPlace, filename: string, distinct?: string): string =>
@@ -80,7 +82,8 @@ export const poolKey = (place: PoolPlace, filename: string, distinct?: string): 
 
 export type ChannelPlace = { readonly repository: string; readonly channel: string };
 
-export const channelRoot = ({ repository, channel }: ChannelPlace): string => `yum/${repository}/${channel}`;
+export const channelRoot = ({ repository, channel }: ChannelPlace): string =>
+  `${repositoryRoot(repository)}/${channel}`;
 
 /** The frozen tree of one generation, with the same names inside as the channel. */
 export const generationRoot = (place: ChannelPlace, generation: number): string =>
