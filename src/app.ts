@@ -64,10 +64,11 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
   if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
-  const db = openSqlite(config.databasePath);
+  const fatal = endProcess(log);
+  const db = openSqlite(config.databasePath, fatal);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const store = new DirectoryStore(config.storeDir, endProcess(log));
+  const store = new DirectoryStore(config.storeDir, fatal);
   await store.clearTemporary();
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);

@@ -1,9 +1,9 @@
 /** The catalog's tables as types, and how it is opened. Queries live beside this file, one file per noun. */
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
-import { withPreparedStatements } from './prepared.ts';
+import { withPreparedStatements, type Uncertain } from './prepared.ts';
 
 export type RepositoryRow = {
   name: string;
@@ -227,8 +227,11 @@ export type Catalog = Kysely<Tables>;
 
 const migrationsDir = join(import.meta.dirname, '../../migrations');
 
-/** Opens the SQLite catalog at `path`, creating it when there is none. */
-export function openSqlite(path: string): Catalog {
+/**
+ * Opens the SQLite catalog at `path`, creating it when there is none. `uncertain` is told of a write of which nobody
+ * knows whether it holds.
+ */
+export function openSqlite(path: string, uncertain?: Uncertain): Catalog {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new Sqlite(path);
   database.pragma('journal_mode = WAL');
@@ -236,7 +239,21 @@ export function openSqlite(path: string): Catalog {
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
   database.pragma('busy_timeout = 10000');
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
+  // The first query makes the log. SQLite itself passes over a failure to make its name durable.
+  database.exec('SELECT 1 FROM sqlite_schema');
+  syncFolder(dirname(path));
+  return new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: withPreparedStatements(database, uncertain) }),
+  });
+}
+
+function syncFolder(folder: string): void {
+  const file = openSync(folder, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */

@@ -4,6 +4,9 @@ import type { SqliteDatabase, SqliteStatement } from 'kysely';
 /** Texts of queries that are kept ready. Inserts of several rows have a text for each number of rows. */
 const maxStatements = 500;
 
+/** What is done about a write of which nobody knows whether it holds. */
+export type Uncertain = (error: unknown) => never;
+
 const nothing: SqliteStatement = {
   reader: false,
   all: () => [],
@@ -15,7 +18,7 @@ const nothing: SqliteStatement = {
  * A database as Kysely sees it, with each text prepared once. And writers take their lock when they begin:
  * a transaction that reads first and finds another process writing then could not go on (SQLITE_BUSY_SNAPSHOT).
  */
-export function withPreparedStatements(database: Sqlite.Database): SqliteDatabase {
+export function withPreparedStatements(database: Sqlite.Database, uncertain?: Uncertain): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
   return {
     close: () => {
@@ -28,9 +31,37 @@ export function withPreparedStatements(database: Sqlite.Database): SqliteDatabas
       // Moved to the end: the first is then the least recently used.
       if (known) statements.delete(text);
       else if (statements.size >= maxStatements) statements.delete(statements.keys().next().value ?? '');
-      const statement = known ?? database.prepare(text === 'begin' ? 'begin immediate' : text);
+      const statement = known ?? prepare(database, text, uncertain);
       statements.set(text, statement);
       return statement;
     },
   };
+}
+
+function prepare(database: Sqlite.Database, text: string, uncertain: Uncertain | undefined): SqliteStatement {
+  const statement: SqliteStatement = database.prepare(text === 'begin' ? 'begin immediate' : text);
+  if (!uncertain) return statement;
+  const watch = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (isUncertain(error, text)) uncertain(error);
+      throw error;
+    }
+  };
+  return {
+    reader: statement.reader,
+    all: (parameters) => watch(() => statement.all(parameters)),
+    run: (parameters) => watch(() => statement.run(parameters)),
+    iterate: (parameters) => statement.iterate(parameters),
+  };
+}
+
+/**
+ * After a failed fsync, and after a commit that failed for the disk's sake, the log may hold the transaction all
+ * the same, and the next start brings it back. A full disk is no such case: SQLite knows then that nothing holds.
+ */
+function isUncertain(error: unknown, text: string): boolean {
+  const { code = '' } = error as { code?: string };
+  return code.startsWith('SQLITE_IOERR') && (text === 'commit' || code.endsWith('FSYNC'));
 }

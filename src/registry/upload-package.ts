@@ -112,7 +112,8 @@ async function take(deps: UploadDeps, request: Upload, target: Target): Promise<
       (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged))
     );
   } finally {
-    await Promise.all([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
+    // Whatever stays is cleared at the next start; an upload that is published by now has not failed for it.
+    await Promise.allSettled([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
   }
 }
 

@@ -452,23 +452,47 @@ function* permutations<T>(items: readonly T[]): Generator<readonly T[]> {
 /** An operation, or the two halves of one: what it changes is worked out, and then done. */
 type Moment = { readonly of: Performed; readonly part: 'whole' | 'plan' | 'do' };
 
-/** An upload waits for nobody: it may come in while a change of its channel is being worked out, and stays. */
+/**
+ * Between what a change works out and what it does, uploads come into its channel, and stay; and other channels
+ * change: a promotion takes what its source held when it was looked at.
+ */
 function* timelines(order: readonly Performed[]): Generator<readonly Moment[]> {
   const [first, ...rest] = order;
   if (!first) {
     yield [];
     return;
   }
+  const target = changedBy(first.operation);
+  const passesBy = (moment: Moment | undefined): boolean =>
+    moment !== undefined &&
+    (moment.of.operation.verb === 'upload' || changedBy(moment.of.operation) !== target);
   for (const later of timelines(rest)) {
     yield [{ of: first, part: 'whole' }, ...later];
-    if (first.operation.verb === 'upload' || first.outcome === 'refused') continue;
-    for (let at = 1; later[at - 1]?.of.operation.verb === 'upload'; at++)
+    if (target === null || first.outcome === 'refused') continue;
+    for (let at = 1; passesBy(later[at - 1]); at++)
       yield [
         { of: first, part: 'plan' },
         ...later.slice(0, at),
         { of: first, part: 'do' },
         ...later.slice(at),
       ];
+  }
+}
+
+/** The channel that a change is made to, by whom it is worked out first; null for everything else. */
+function changedBy(operation: Operation): ChannelName | null {
+  switch (operation.verb) {
+    case 'publish':
+    case 'yank':
+    case 'rollback':
+      return operation.channel;
+    case 'promote':
+      return operation.to;
+    case 'upload':
+    case 'stage':
+    case 'settings':
+    case 'resign':
+      return null;
   }
 }
 
