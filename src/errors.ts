@@ -283,6 +283,35 @@ const table = {
     action:
       'Use a key whose primary key signs, exported whole: rpm and dnf do not find subkeys ("entrepot key generate").',
   },
+  // --- packages that others have signed
+  producer_key_unknown: {
+    status: 422,
+    title: 'The package is signed by a key that the repository does not know',
+    action:
+      'Give the key to the repository ("producerKeys"), if you trust who holds it, or upload the package unsigned.',
+  },
+  producer_signature_missing: {
+    status: 422,
+    title: 'The package is not signed, and the repository takes signed packages only',
+    action: "Sign it with rpmsign and one of the keys of the repository's producers, and upload it again.",
+  },
+  producer_signature_bad: {
+    status: 422,
+    title: 'A signature of the package does not hold',
+    action:
+      'Sign the package again (SHA-256 or SHA-512, header and payload) and check it with "rpmkeys -Kv".',
+  },
+  producer_keys_missing: {
+    status: 422,
+    title: 'The signing policy needs the keys of producers',
+    action: 'Send "producerKeys" with it: the armoured public keys that packages may be signed with.',
+  },
+  producer_keys_limit: {
+    status: 422,
+    title: 'There are too many keys of producers, or one is too large',
+    action:
+      'Send the keys that sign packages alone, exported with "gpg --export --armor --export-options minimal".',
+  },
   // --- uploads and channels
   digest_mismatch: {
     status: 422,

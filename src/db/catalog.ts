@@ -13,6 +13,8 @@ export type RepositoryRow = {
   created_at: number;
   ephemeral: string;
   retention: string;
+  signing: 'always' | 'unsigned-only' | 'require' | 'never';
+  producer_keys: string;
 };
 
 export type ChannelRow = {

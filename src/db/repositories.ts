@@ -15,7 +15,7 @@ export async function insertRepository(db: Catalog, row: RepositoryRow): Promise
 export async function updateRepository(
   db: Catalog,
   name: string,
-  change: Partial<Pick<RepositoryRow, 'description' | 'origin' | 'visibility'>>,
+  change: Partial<RepositoryRow>,
 ): Promise<void> {
   if (Object.keys(change).length === 0) return;
   await db.updateTable('repositories').set(change).where('name', '=', name).execute();

@@ -99,6 +99,16 @@ export type Placement = {
   readonly pointers: readonly { readonly key: string; readonly from: string }[];
 };
 
+/** What machines are told to trust. */
+export type SetupTrust = {
+  /** The keys of the repository. */
+  readonly armored: string;
+  /** The file with the keys of producers whose packages are served as they were uploaded; null without any. */
+  readonly producersKey: string | null;
+  /** Whether every package is signed by one of these keys. */
+  readonly packagesSigned: boolean;
+};
+
 export type SetupFile = { readonly key: string; readonly text: string };
 
 /** What has to be signed inside a package before it is served. */
@@ -108,6 +118,16 @@ export type SignatureTargets = {
   readonly headerOffset: number;
   /** A second signature over everything from `headerOffset` to the end (rpm packages without payload digest). */
   readonly headerAndPayload: boolean;
+};
+
+/** A signature that a package came with. Nothing of it has been verified. */
+export type UploadedSignature = {
+  /** 16 hexadecimal digits in upper case; null when the packet does not say. */
+  readonly keyId: string | null;
+  readonly fingerprint: string | null;
+  /** Of the main header alone, or of everything from there to the end of the file. */
+  readonly covers: 'header' | 'header and payload';
+  readonly packet: Uint8Array;
 };
 
 /** OpenPGP signature packets, binary, made by a key of this algorithm. */
@@ -144,6 +164,9 @@ export interface PackageSigning<P extends ParsedPackage = ParsedPackage> {
   replace(parsed: P, signatures: PackageSignatures): Uint8Array;
   /** The bytes that stood there in the file as it was uploaded. */
   original(parsed: P): Uint8Array;
+  /** Those of a file that signing never changes: `original` and they are the file as it was uploaded. */
+  readonly core: (file: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  signatures(parsed: P): readonly UploadedSignature[];
 }
 
 export type PoolPlace = { readonly repository: string; readonly distribution: string };
@@ -163,7 +186,7 @@ export interface ChannelFormat {
     readonly place: (signed: readonly SignedDocument[]) => Placement;
   };
   /** The files that set a machine up for a channel. */
-  readonly setupFiles: (channel: ChannelForm, key: { readonly armored: string }) => readonly SetupFile[];
+  readonly setupFiles: (channel: ChannelForm, trust: SetupTrust) => readonly SetupFile[];
 }
 
 export type Format = {

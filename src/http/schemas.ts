@@ -8,6 +8,7 @@ import {
   lineOfText,
   repositoryName,
 } from '../registry/names.ts';
+import { signingPolicies } from '../registry/signing-policy.ts';
 
 const sha256 = z
   .string()
@@ -26,10 +27,23 @@ const architectureName = z
 export const repositoryParams = z.object({ repository: repositoryName });
 export const channelParams = repositoryParams.extend({ channel: channelName });
 
+const signing = z.enum(signingPolicies).meta({
+  id: 'SigningPolicy',
+  description:
+    'What happens to rpm packages. `always`: all get our signature. `unsigned-only`: those signed by a producer ' +
+    'are served as uploaded, unsigned ones get ours. `require`: only those signed by a producer go in, and are ' +
+    'served as uploaded. `never`: all are served as uploaded.',
+});
+
 export const putRepositoryBody = z.strictObject({
   description: lineOfText.optional(),
   origin: lineOfText.optional().meta({ description: 'The Origin that new channels get.' }),
   visibility: z.enum(['public', 'private']).optional(),
+  signing: signing.optional(),
+  producerKeys: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Armoured OpenPGP public keys, one in each, in place of those before.' }),
 });
 
 export const repositoryReply = z
@@ -40,6 +54,8 @@ export const repositoryReply = z
     visibility: z.enum(['public', 'private']),
     createdAt: time,
     keys: z.array(z.object({ fingerprint: z.string(), state: z.enum(['active', 'retired']) })),
+    signing,
+    producerKeys: z.array(z.object({ fingerprint: z.string(), userId: z.string() })),
   })
   .meta({ id: 'Repository' });
 

@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
-import type { Entry, ParsedPackage, SignatureTargets } from '../formats/format.ts';
+import type { Entry, ParsedPackage, SignatureTargets, UploadedSignature } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import type { PackageFacts } from '../formats/package.ts';
+import { judgeSignatures } from './judge-signatures.ts';
+import type { JudgedSignature } from './signing-policy.ts';
 import type { Failure, ReadRequest, ReadResult, SealRequest, SealResult } from './package-readers.ts';
 
 const chunkBytes = 2 ** 18;
@@ -73,7 +75,19 @@ async function read(request: ReadRequest): Promise<ReadResult> {
   current = { request, parsed, digests: digester.finish() };
   const targets: SignatureTargets | null = packages.signing ? packages.signing.targets(parsed) : null;
   const facts: PackageFacts = parsed.facts;
-  return { facts, coreSha256: parsed.coreSha256, targets };
+  const signatures = targets ? await judge(request, packages.signing?.signatures(parsed) ?? [], targets) : [];
+  return { facts, coreSha256: parsed.coreSha256, targets, signatures };
+}
+
+async function judge(
+  { path, producerKeys }: ReadRequest,
+  signatures: readonly UploadedSignature[],
+  { header, headerOffset: start }: SignatureTargets,
+): Promise<JudgedSignature[]> {
+  if (producerKeys === null) return [];
+  return await judgeSignatures(signatures, producerKeys, (covers) =>
+    covers === 'header' ? [header] : createReadStream(path, { start, highWaterMark: chunkBytes }),
+  );
 }
 
 function seal(request: SealRequest): SealResult {

@@ -3,12 +3,21 @@ import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorCode, type Place } from '../errors.ts';
 import type { Entry, PackageSignatures, SignatureTargets } from '../formats/format.ts';
 import type { FormatName, PackageFacts } from '../formats/package.ts';
+import type { JudgedSignature } from './signing-policy.ts';
 
-export type ReadRequest = { readonly kind: 'read'; readonly format: FormatName; readonly path: string };
+export type ReadRequest = {
+  readonly kind: 'read';
+  readonly format: FormatName;
+  readonly path: string;
+  /** The keys, armoured, that the package's own signatures are held against; null when they do not matter. */
+  readonly producerKeys: readonly string[] | null;
+};
 export type ReadResult = {
   readonly facts: PackageFacts;
   readonly coreSha256: string;
   readonly targets: SignatureTargets | null;
+  /** Those that the package came with; empty when nobody asked. */
+  readonly signatures: readonly JudgedSignature[];
 };
 
 export type SealRequest = {
@@ -43,7 +52,11 @@ export type Failure = {
 
 /** A thread that is one upload's until it is released. */
 export type PackageReader = {
-  readonly read: (format: FormatName, path: string) => Promise<ReadResult>;
+  readonly read: (
+    format: FormatName,
+    path: string,
+    producerKeys?: readonly string[] | null,
+  ) => Promise<ReadResult>;
   /** Makes the package that was read last into the one to be served, and renders its index entries. */
   readonly seal: (sealing: Omit<SealRequest, 'kind'>) => Promise<SealResult>;
   readonly release: () => void;
@@ -79,7 +92,8 @@ export class PackageReaders {
       }
     };
     return {
-      read: (format, path) => ask<ReadResult>({ kind: 'read', format, path }),
+      read: (format, path, producerKeys = null) =>
+        ask<ReadResult>({ kind: 'read', format, path, producerKeys }),
       seal: (sealing) => ask<SealResult>({ kind: 'seal', ...sealing }),
       release: () => {
         if (!released) this.#release(worker, broken);

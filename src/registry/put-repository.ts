@@ -4,15 +4,27 @@ import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, RepositoryRow } from '../db/catalog.ts';
 import { findRepository, insertRepository, updateRepository } from '../db/repositories.ts';
+import { AppError } from '../errors.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
+import type { SetupFiles } from './setup-files.ts';
+import {
+  goesByProducers,
+  producersOf,
+  readProducerKeys,
+  writeProducerKeys,
+  type SigningPolicy,
+} from './signing-policy.ts';
 
 export type RepositorySettings = {
   readonly description?: string | undefined;
   /** The Origin that new channels get. */
   readonly origin?: string | undefined;
   readonly visibility?: 'public' | 'private' | undefined;
+  readonly signing?: SigningPolicy | undefined;
+  /** The keys of producers, armoured, in place of those before. */
+  readonly producerKeys?: readonly string[] | undefined;
 };
 
 export type PutRepositoryDeps = {
@@ -22,6 +34,7 @@ export type PutRepositoryDeps = {
   readonly identities: Mutexes;
   /** Which repositories are public, for the read path, which asks no database. */
   readonly visibility: Map<string, 'public' | 'private'>;
+  readonly setupFiles: SetupFiles;
 };
 
 /** Creates a repository or updates the settings that are given; a new one gets its signing key at once. */
@@ -34,26 +47,65 @@ export async function putRepository(
   authorise(actor, 'admin', name);
   return await deps.identities.run(`repository ${name}`, async () => {
     const old = await findRepository(deps.db, name);
-    const repository: RepositoryRow = {
-      name,
-      description: settings.description ?? old?.description ?? `Packages of ${name}`,
-      origin: settings.origin ?? old?.origin ?? name,
-      visibility: settings.visibility ?? old?.visibility ?? 'public',
-      created_at: old?.created_at ?? deps.clock.now(),
-      ephemeral: old?.ephemeral ?? '',
-      retention: old?.retention ?? '',
-    };
+    const repository = changed(name, old, settings, deps.clock.now());
+    refuseUnmeetable(repository);
     if (!isDeepStrictEqual(old, repository))
       await deps.db.transaction().execute(async (db) => {
-        const { description, origin, visibility } = repository;
-        if (old) await updateRepository(db, name, { description, origin, visibility });
+        if (old) await updateRepository(db, name, repository);
         else await insertRepository(db, repository);
         const kind = old ? 'repository-update' : 'repository-create';
-        await recordEvent(db, { at: deps.clock.now(), actor, repository: name, kind, detail: settings });
+        const detail = {
+          ...settings,
+          ...(settings.producerKeys && {
+            producerKeys: producersOf(repository).map(({ fingerprint }) => fingerprint),
+          }),
+        };
+        await recordEvent(db, { at: deps.clock.now(), actor, repository: name, kind, detail });
       });
     // After the row, which the key refers to; when this fails, the same call again makes up for it.
     deps.visibility.set(name, repository.visibility);
     if (!(await deps.keyRing.has(name))) await deps.keyRing.generate(actor, name);
+    if (old) await deps.setupFiles.writeRepository(name);
     return { repository, created: old === undefined };
   });
+}
+
+/** The row with the settings that are given, and for the others those before or what a new one has. */
+function changed(
+  name: string,
+  old: RepositoryRow | undefined,
+  settings: RepositorySettings,
+  now: number,
+): RepositoryRow {
+  const { description, origin, visibility, signing, producerKeys } = settings;
+  const before: RepositoryRow = old ?? {
+    name,
+    description: `Packages of ${name}`,
+    origin: name,
+    visibility: 'public',
+    created_at: now,
+    ephemeral: '',
+    retention: '',
+    signing: 'always',
+    producer_keys: '[]',
+  };
+  return {
+    ...before,
+    ...(description !== undefined && { description }),
+    ...(origin !== undefined && { origin }),
+    ...(visibility !== undefined && { visibility }),
+    ...(signing !== undefined && { signing }),
+    ...(producerKeys && { producer_keys: writeProducerKeys(readProducerKeys(producerKeys, now / 1000)) }),
+  };
+}
+
+function refuseUnmeetable({ signing, producer_keys }: RepositoryRow): void {
+  if (!goesByProducers(signing) || producer_keys !== '[]') return;
+  throw new AppError(
+    'producer_keys_missing',
+    `The signing policy "${signing}" goes by the keys of producers.`,
+    {
+      field: 'producerKeys',
+    },
+  );
 }

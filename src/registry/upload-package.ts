@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
 import { keepPackage } from '../db/collection.ts';
 import { findMembership } from '../db/membership.ts';
+import { findRepository } from '../db/repositories.ts';
 import { findByIdentity, findByUploadedSha256, pathIsTaken } from '../db/packages.ts';
 import { AppError } from '../errors.ts';
 import { formatNames, formatOf } from '../formats/formats.ts';
@@ -20,6 +21,7 @@ import { parseFacts } from './describe-package.ts';
 import { needChannel, needRepository } from './find.ts';
 import { isStored } from './is-stored.ts';
 import { packageLock, type Mutexes } from './mutexes.ts';
+import { decideSigning, goesByProducers, producerKeysOf, type SigningPolicy } from './signing-policy.ts';
 import type { PackageReader, PackageReaders, ReadResult, SealResult } from './package-readers.ts';
 import { receive, type ClaimedDigest, type ReceiveLimits, type Staged } from './receive.ts';
 import {
@@ -205,9 +207,10 @@ async function recordKnown(
 
 /** Steps 3 to 7 for bytes that this repository has not seen. */
 async function intake(deps: UploadDeps, request: Upload, target: Target, staged: Staged): Promise<Recorded> {
+  const { policy, producerKeys } = await readPolicy(deps, target);
   const reader = await deps.readers.lease();
   try {
-    const read = await reader.read(target.place.format, staged.path); // 3 parse
+    const read = await reader.read(target.place.format, staged.path, producerKeys); // 3 parse
     const { name, version, architecture } = read.facts.identity;
     const identity = { ...target.place, name, version, architecture };
     return await exclusively(deps, target, read.facts.filename, async () => {
@@ -215,10 +218,16 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
       if (known) {
         refuseOtherBytes(known, staged);
         if (!(await isStored(deps.store, known)))
-          await restore(deps, known, staged, () => sign(deps, target, staged, read, reader, known.path));
+          await restore(deps, known, staged, () =>
+            sign(deps, target, staged, { ...read, sign: true, signedBy: null }, reader, known.path),
+          );
         return await record(deps, request, target, { row: known, fresh: null });
       }
-      const signed = await sign(deps, target, staged, read, reader); // 5 sign
+      const decision = decideSigning(policy, {
+        signatures: read.signatures,
+        needsWhole: read.targets?.headerAndPayload ?? false,
+      });
+      const signed = await sign(deps, target, staged, { ...read, ...decision }, reader); // 5 sign
       // Everything that comes now waits for a disk or a publication: the thread is for the next one.
       reader.release();
       await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
@@ -265,6 +274,18 @@ async function restore(
   await store.putImmutableFile(known.path, served.path);
 }
 
+/** What the repository does with the signatures of packages; for formats that have none nothing is looked up. */
+async function readPolicy(
+  { db }: Pick<UploadDeps, 'db'>,
+  { place }: Target,
+): Promise<{ policy: SigningPolicy; producerKeys: string[] | null }> {
+  const row = formatOf(place.format).packages.signing
+    ? await findRepository(db, place.repository)
+    : undefined;
+  if (!row) return { policy: 'always', producerKeys: null };
+  return { policy: row.signing, producerKeys: goesByProducers(row.signing) ? producerKeysOf(row) : null };
+}
+
 type Signed = SealResult & { readonly key: string; readonly signedBy: string | null };
 
 /** Step 5: signs what the format signs, and renders the index entries over the file as it will be served. */
@@ -272,7 +293,7 @@ async function sign(
   deps: UploadDeps,
   target: Target,
   staged: Staged,
-  read: ReadResult,
+  read: ReadResult & Pick<Signed, 'signedBy'> & { readonly sign: boolean },
   reader: PackageReader,
   knownKey?: string,
 ): Promise<Signed> {
@@ -285,8 +306,9 @@ async function sign(
   const key =
     knownKey ??
     (distinct === undefined ? usual : packages.poolKey({ repository, distribution }, read.facts, distinct));
-  const { targets } = read;
-  if (!targets) return { ...(await reader.seal({ key, distinct, signatures: null })), key, signedBy: null };
+  const { targets, signedBy } = read;
+  if (!targets || !read.sign)
+    return { ...(await reader.seal({ key, distinct, signatures: null })), key, signedBy };
   const signer = await deps.signerOf(repository);
   const at = signatureTime(read.facts, signer, deps.clock);
   const whole = targets.headerAndPayload

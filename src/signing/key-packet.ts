@@ -39,7 +39,8 @@ export type KeyMaterial = {
   readonly verifyingKey: KeyObject;
 };
 
-const minRsaBits = 3072;
+/** What this server signs with. */
+export const minRsaBits = 3072;
 const maxRsaBits = 8192;
 /** 1.3.6.1.4.1.11591.15.1, RFC 9580 section 9.2. */
 const ed25519Oid = '2B06010401DA470F01';
@@ -66,7 +67,7 @@ export function base64url(bytes: Uint8Array): string {
  * Reads a version 4 RSA or Ed25519 key. Others are refused as `key_algorithm`: RSA of 3072 bits or more is
  * what every apt, dnf, yum and zypper verifies; Ed25519 what all but EL8, EL9 and SLE 15 do.
  */
-export function decodeKeyPacket(body: Uint8Array): KeyMaterial {
+export function decodeKeyPacket(body: Uint8Array, minBits = minRsaBits): KeyMaterial {
   const reader = new ByteReader(body, 'public key');
   const version = reader.uint(1);
   if (version !== 4) {
@@ -78,7 +79,7 @@ export function decodeKeyPacket(body: Uint8Array): KeyMaterial {
   const common = { fingerprint, keyId: fingerprint.slice(-16), createdAt, packetBody: body };
   switch (algorithm) {
     case publicKeyAlgorithm.rsa:
-      return { ...common, ...decodeRsa(reader), algorithm: 'rsa' };
+      return { ...common, ...decodeRsa(reader, minBits), algorithm: 'rsa' };
     case publicKeyAlgorithm.ed25519:
       return { ...common, ...decodeEd25519(reader), algorithm: 'ed25519' };
     default: {
@@ -88,14 +89,14 @@ export function decodeKeyPacket(body: Uint8Array): KeyMaterial {
   }
 }
 
-function decodeRsa(reader: ByteReader): { bits: number; verifyingKey: KeyObject } {
+function decodeRsa(reader: ByteReader, minBits: number): { bits: number; verifyingKey: KeyObject } {
   const modulus = reader.mpi();
   const exponent = reader.mpi();
   reader.end();
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24;
-  if (bits < minRsaBits || bits > maxRsaBits) {
+  if (bits < minBits || bits > maxRsaBits) {
     throw refuseAlgorithm(
-      `The key is an RSA key of ${bits} bits; it must have from ${minRsaBits} to ${maxRsaBits}.`,
+      `The key is an RSA key of ${bits} bits; it must have from ${minBits} to ${maxRsaBits}.`,
     );
   }
   const jwk = { kty: 'RSA', n: base64url(modulus), e: base64url(exponent) };

@@ -154,6 +154,14 @@ export function readPublicKey(armored: string): PublicKey {
   return decodePublicKey(dearmorPublicKey(armored));
 }
 
+/** Vendors sign with RSA keys of 2048 bits, which every client verifies. */
+const producerMinBits = 2048;
+
+/** The key of someone else, whose signatures in rpm packages are let through. Throws as `decodePublicKey` does. */
+export function readProducerKey(armored: string): PublicKey {
+  return decodePublicKey(dearmorPublicKey(armored), producerMinBits);
+}
+
 async function readHalves(binaryKey: Uint8Array): Promise<Halves> {
   const [primary] = decodePackets(binaryKey, part);
   // Before openpgp.js, whose messages for keys that it does not know say little.

@@ -43,14 +43,15 @@ type Component = { readonly content: Packet | null; readonly signatures: readonl
 /**
  * Reads a public key and keeps what clients need of it. Throws `openpgp_malformed`, `key_algorithm`,
  * `key_self_signature`, `key_revoked` or `key_cannot_sign`. An expired key is read: `expiresAt` says so.
+ * `minBits` is the least that an RSA key must have, 3072 if it is not given.
  */
-export function decodePublicKey(bytes: Uint8Array): PublicKey {
+export function decodePublicKey(bytes: Uint8Array, minBits?: number): PublicKey {
   const [primary, ...rest] = decodePackets(bytes, part);
   if (primary?.tag !== packetTag.publicKey) throw malformed('This is not a public key.', part);
   if (rest.some((packet) => packet.tag === packetTag.publicKey)) {
     throw malformed('There is more than one public key in one block.', part);
   }
-  const key = decodeKeyPacket(primary.body);
+  const key = decodeKeyPacket(primary.body, minBits);
   const components = groupComponents(key, rest);
   refuseRevoked(key, components);
   const direct = newest(validSignatures(key, components[0], [signatureType.directKey]));

@@ -1,4 +1,4 @@
-/** Checks what this server signs: after signing, and in fsck. Pure: no clock and no key store. */
+/** Checks signatures: what this server has signed, and what producers signed before. Pure: no clock, no key store. */
 import { AppError } from '../errors.ts';
 import { decodeArmor } from './armor.ts';
 import { decodeCleartext, signedOctets } from './cleartext.ts';
@@ -7,7 +7,7 @@ import { decodePackets, malformed, packetTag } from './packets.ts';
 import type { PublicKey } from './public-key.ts';
 import { decodeSignature, signatureType, type HashName, type Signature } from './signature-packet.ts';
 import { checkSignature, hashOf } from './signature.ts';
-import type { Hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 
 export type VerifiedSignature = {
   readonly fingerprint: Fingerprint;
@@ -55,6 +55,39 @@ export function verifyPacket(
   const [signature, ...others] = verifyPackets(packet, signatureType.binary, hashOf(...content), keys);
   if (others.length > 0) throw malformed('There is more than one signature.', part);
   return signature;
+}
+
+/**
+ * Checks a signature that someone else made: of any SHA-2, and with the key id where nothing covers it, as GnuPG
+ * writes it. Throws `openpgp_malformed`, `signature_key_unknown`, and `signature_bad` also for what is made with
+ * a hash that no longer shows anything.
+ */
+export async function verifyForeignPacket(
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  packet: Uint8Array,
+  keys: readonly PublicKey[],
+): Promise<VerifiedSignature> {
+  const [only, ...more] = decodePackets(packet, part);
+  if (only?.tag !== packetTag.signature || more.length > 0)
+    throw malformed('This is not one signature.', part);
+  const signature = decodeSignature(only.body, part);
+  if (signature.type !== signatureType.binary)
+    throw malformed(`The signature has type ${signature.type}.`, part);
+  const { issuerFingerprint, issuerKeyId, hash, createdAt } = signature;
+  const key = keys.find((one) =>
+    issuerFingerprint === null ? one.keyId === issuerKeyId : one.fingerprint === issuerFingerprint,
+  );
+  if (key === undefined) {
+    const issuer = issuerFingerprint ?? issuerKeyId ?? 'unknown';
+    throw new AppError('signature_key_unknown', `The signature is of the key ${issuer}.`);
+  }
+  const bad = (why: string): AppError =>
+    new AppError('signature_bad', `The signature of the key ${key.fingerprint} ${why}.`);
+  if (hash === null) throw bad('is made with MD5, SHA-1 or RIPEMD-160');
+  const state = createHash(hash);
+  for await (const chunk of content) state.update(chunk);
+  if (!isGood(key, signature, () => state)) throw bad('does not match');
+  return { fingerprint: key.fingerprint, createdAt };
 }
 
 function verifyPackets(

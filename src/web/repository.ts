@@ -31,8 +31,19 @@ export type RepositoryView = {
   readonly name: string;
   readonly description: string;
   readonly fingerprints: readonly string[];
+  readonly signing: keyof typeof signingSentences;
+  /** Fingerprints of the keys of producers. */
+  readonly producers: readonly string[];
   readonly channels: readonly ChannelSection[];
 };
+
+const signingSentences = {
+  always: 'Every rpm package is signed with the key of the repository.',
+  'unsigned-only':
+    'An rpm package that a producer has signed is served as it was uploaded; others are signed with the key of the repository.',
+  require: 'Only rpm packages that a producer has signed go in, and are served as they were uploaded.',
+  never: 'Rpm packages are served as they were uploaded; the signed index vouches for them.',
+} as const;
 
 /** One repository: what is in its channels, and how a machine gets it. */
 export function repositoryPage(view: RepositoryView): Html {
@@ -45,8 +56,19 @@ export function repositoryPage(view: RepositoryView): Html {
         <a href="/keys/${view.name}.asc">${view.name}.asc</a>,
         <a href="/keys/${view.name}.gpg">${view.name}.gpg</a>
       </dd>
+      <dt>Signatures in rpm packages</dt>
+      <dd>${signingSentences[view.signing]}</dd>
+      ${view.producers.length === 0 ? '' : producerKeys(view)}
     </dl>
     ${view.channels.map(channelSection)}
+  `;
+}
+
+function producerKeys({ name, producers }: RepositoryView): Html {
+  return html`
+    <dt>Keys of producers</dt>
+    ${producers.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}
+    <dd><a href="/keys/producers/${name}.asc">producers/${name}.asc</a></dd>
   `;
 }
 

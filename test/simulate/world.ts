@@ -91,6 +91,8 @@ async function makeFresh(
     created_at: now,
     ephemeral: '',
     retention: '',
+    signing: 'always',
+    producer_keys: '[]',
   });
   const { fingerprint, armored, createdAt } = ground.signer.key;
   const key = {

@@ -204,8 +204,8 @@ const channels: ChannelFormat = {
   frozenKey: (channel, generation) => snapshotBase(channel.repository, String(generation)),
   indexes,
   describe,
-  setupFiles: (channel, key): SetupFile[] => [
-    { key: sourcesFileKey(channel), text: writeSourcesFile(channel, key.armored) },
+  setupFiles: (channel, { armored }): SetupFile[] => [
+    { key: sourcesFileKey(channel), text: writeSourcesFile(channel, armored) },
     { key: scriptFileKey(channel), text: writeSetupScript(channel) },
   ],
 };

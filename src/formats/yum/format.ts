@@ -37,7 +37,7 @@ import {
 } from './paths.ts';
 import { primaryFragment } from './primary.ts';
 import { indexFoot, indexHead, packageDocuments, writeRepomd, type PackageDocument } from './repomd.ts';
-import { parseRpm, type RpmPackage } from './rpm.ts';
+import { coreOf, parseRpm, type RpmPackage } from './rpm.ts';
 import { repoFileKey, writeRepoFile } from './setup.ts';
 import { replaceSignatures, signatureTargets } from './sign.ts';
 
@@ -50,6 +50,14 @@ const signing: PackageSigning<RpmPackage> = {
       ...(headerAndPayload === null ? {} : { headerAndPayloadSignature: headerAndPayload }),
     }),
   original: (rpm) => rpm.leadAndSignature,
+  core: coreOf,
+  signatures: (rpm) =>
+    rpm.signatures.map(({ issuerKeyId, issuerFingerprint, covers, packet }) => ({
+      keyId: issuerKeyId?.toUpperCase() ?? null,
+      fingerprint: issuerFingerprint?.toUpperCase() ?? null,
+      covers,
+      packet,
+    })),
 };
 
 const packages: PackageFormat<RpmPackage> = {
@@ -184,7 +192,9 @@ const channels: ChannelFormat = {
   frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
   indexes: (channel) => packageDocuments.map((kind) => planOf(kind, channel)),
   describe,
-  setupFiles: (channel): SetupFile[] => [{ key: repoFileKey(channel), text: writeRepoFile(channel) }],
+  setupFiles: (channel, trust): SetupFile[] => [
+    { key: repoFileKey(channel), text: writeRepoFile(channel, trust) },
+  ],
 };
 
 export const yum: Format = { name: 'yum', packages, channels };

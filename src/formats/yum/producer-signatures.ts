@@ -9,6 +9,8 @@ import type { SignatureTag } from './tags.ts';
 export type ProducerSignature = SignaturePacket & {
   readonly tag: 'RSA' | 'DSA' | 'OPENPGP' | 'PGP' | 'GPG';
   readonly covers: 'header' | 'header and payload';
+  /** The packet as it stands in the header, without base64. */
+  readonly packet: Buffer;
 };
 
 /** A package is signed by its builder, a vendor and an archive: more are there to burn time. */
@@ -41,10 +43,14 @@ export function readProducerSignatures(header: Header<'signature'>): ProducerSig
   return found;
 }
 
-function read(header: Header<'signature'>, tag: SignatureTag, bytes: Buffer): SignaturePacket {
+function read(
+  header: Header<'signature'>,
+  tag: SignatureTag,
+  bytes: Buffer,
+): SignaturePacket & Pick<ProducerSignature, 'packet'> {
   const packet = readSignaturePacket(bytes);
   if ('fault' in packet) throw invalid(header, tag, packet.fault);
-  return packet;
+  return { ...packet, packet: bytes };
 }
 
 const invalid = (header: Header<'signature'>, tag: SignatureTag, fault: string): AppError =>

@@ -95,8 +95,8 @@ export async function parseRpm(source: AsyncIterable<Uint8Array>): Promise<RpmPa
   }
 }
 
-/** Lead, signature header, padding and main header. */
-async function readFrame(reader: ByteReader): Promise<Frame> {
+/** Lead, signature header and padding: all that stands before the main header. */
+async function readStart(reader: ByteReader) {
   const leadData = view(await reader.readUpTo(leadBytes));
   const lead = decodeLead(leadData);
   const signatureData = await readHeaderBytes(reader, 'signature', 0);
@@ -106,8 +106,15 @@ async function readFrame(reader: ByteReader): Promise<Frame> {
     const place = { part: partOf('signature'), offset: signatureData.length };
     throw new AppError('rpm_header_malformed', 'The padding of the signature header is not zero.', place);
   }
+  return { lead, signatureHeader, leadAndSignature: Buffer.concat([leadData, signatureData, padding]) };
+}
+
+/** Everything before the payload. */
+async function readFrame(reader: ByteReader): Promise<Frame> {
+  const { lead, signatureHeader, leadAndSignature } = await readStart(reader);
   const headerStart = reader.offset;
-  const header = decodeHeader(await readHeaderBytes(reader, 'main', signatureData.length), 'main');
+  const before = signatureHeader.bytes.length;
+  const header = decodeHeader(await readHeaderBytes(reader, 'main', before), 'main');
   const source = isSourcePackage(header);
   if (source !== lead.source) {
     const [said, is] = source ? ['binary', 'source'] : ['source', 'binary'];
@@ -117,12 +124,26 @@ async function readFrame(reader: ByteReader): Promise<Frame> {
   return {
     format: formatOf(header),
     source,
-    leadAndSignature: Buffer.concat([leadData, signatureData, padding]),
+    leadAndSignature,
     signatureHeader,
     header,
     headerStart,
     payloadStart: reader.offset,
   };
+}
+
+/**
+ * The bytes of a package from its main header on, which signing never changes: behind the lead and signature
+ * header of the file as it was uploaded they make that file again. Throws as `parseRpm` does.
+ */
+export async function* coreOf(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = new ByteReader(file, 'file');
+  try {
+    await readStart(reader);
+    while (!(await reader.atEnd())) yield await reader.readUpTo(readBytes);
+  } finally {
+    await reader.close();
+  }
 }
 
 async function readHeaderBytes(reader: ByteReader, kind: HeaderKind, before: number): Promise<Buffer> {

@@ -1,5 +1,5 @@
 /** The `.repo` file of a channel: yum.conf(5), dnf.conf(5), zypper(8). */
-import type { ChannelForm } from '../format.ts';
+import type { ChannelForm, SetupTrust } from '../format.ts';
 import { channelRoot, metalinkPath } from './paths.ts';
 
 /**
@@ -13,21 +13,25 @@ export function repoFileKey(channel: ChannelForm): string {
 }
 
 /**
- * Packages and metadata are checked, with the keys of the repository. The metalink names one frozen generation,
+ * Packages and metadata are checked, with the keys of the repository and of the producers that it lets through;
+ * where packages need no signature, the digests in the signed metadata vouch for them. The metalink names one frozen generation,
  * so that repomd.xml and its signature always belong together.
  */
-export function writeRepoFile(channel: ChannelForm): string {
+export function writeRepoFile(channel: ChannelForm, { producersKey, packagesSigned }: SetupTrust): string {
   const { publicUrl, repository, name } = channel;
   const place = { repository, channel: name };
+  const keys = [`keys/${repository}.asc`, ...(producersKey === null ? [] : [producersKey])].map(
+    (key) => `${publicUrl}/${key}`,
+  );
   return `# ${channel.description}
 # Without metalink support: baseurl=${publicUrl}/${channelRoot(place)}/
 [${repository}-${name}]
 name=${channel.label} ${name}
 metalink=${publicUrl}/${metalinkPath(place)}
 enabled=1
-gpgcheck=1
+gpgcheck=${packagesSigned ? 1 : 0}
 repo_gpgcheck=1
-gpgkey=${publicUrl}/keys/${repository}.asc
+gpgkey=${keys.join('\n       ')}
 autorefresh=1
 metadata_expire=${metadataExpire}
 `;

@@ -30,7 +30,9 @@ export function describeChannel(row: ChannelRow, publicUrl: string): z.infer<typ
     compressions: [...form.compressions],
     generation: row.head,
     url: `${publicUrl}/${channels.baseKey(form)}`,
-    setup: channels.setupFiles(form, { armored: '' }).map((file) => `${publicUrl}/${file.key}`),
+    setup: channels
+      .setupFiles(form, { armored: '', producersKey: null, packagesSigned: true })
+      .map((file) => `${publicUrl}/${file.key}`),
     createdAt: new Date(row.created_at).toISOString(),
   };
 }

@@ -23,10 +23,10 @@ export function keyOfPath(url: string): string | null {
   return unsafe || path.includes('\0') || segments.some((segment) => segment.startsWith('.')) ? null : path;
 }
 
-/** A segment of a path like `apt/acme/…`, `keys/acme.asc` or `setup/acme/…`: the repository's name. */
+/** A segment of a path like `apt/acme/…`, `keys/acme.asc`, `keys/producers/acme.asc`: the repository's name. */
 function repositoryOf(key: string): string {
-  const [folder = '', name = ''] = key.split('/');
-  return folder === 'keys' ? name.replace(/\.(asc|gpg)$/, '') : name;
+  const [folder = '', name = '', last = name] = key.split('/');
+  return folder === 'keys' ? last.replace(/\.(asc|gpg)$/, '') : name;
 }
 
 export function contentRoutes(server: Server, app: ContentDeps, identify: Identify): void {

@@ -8,6 +8,7 @@ import { listRepositories, listSigningKeys } from '../../db/repositories.ts';
 import { setupCommands } from '../../formats/setup-commands.ts';
 import { uploadFacts } from '../../registry/describe-package.ts';
 import { needRepository } from '../../registry/find.ts';
+import { producersOf } from '../../registry/signing-policy.ts';
 import { errorsPage } from '../../web/errors.ts';
 import { homePage, type RepositoryCard } from '../../web/home.ts';
 import { repositoryPage, type ChannelSection, type PackageLine } from '../../web/repository.ts';
@@ -35,16 +36,14 @@ export function pageRoutes(server: Server, app: App, identify: Identify): void {
     '/r/:repository',
     { schema: { hide: true } },
     async (request, reply) => {
-      const { name, description } = await needRepository(
-        app.db,
-        await identify(request),
-        request.params.repository,
-      );
+      const row = await needRepository(app.db, await identify(request), request.params.repository);
+      const { name, description, signing } = row;
       const channels = await Promise.all(
         (await listChannels(app.db, name)).map((row) => channelSection(app, row)),
       );
       const fingerprints = (await listSigningKeys(app.db, name)).map((key) => key.fingerprint);
-      const body = repositoryPage({ name, description, fingerprints, channels });
+      const producers = producersOf(row).map(({ fingerprint }) => fingerprint);
+      const body = repositoryPage({ name, description, fingerprints, signing, producers, channels });
       const trail = [{ text: 'Repositories', href: '/' }];
       return sendPage(reply, { title: name, section: 'repositories', trail, body });
     },

@@ -6,6 +6,7 @@ import { listEvents } from '../../db/events.ts';
 import { listRepositories, listSigningKeys } from '../../db/repositories.ts';
 import { needRepository } from '../../registry/find.ts';
 import { putRepository } from '../../registry/put-repository.ts';
+import { producersOf } from '../../registry/signing-policy.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
 import { eventsReply, putRepositoryBody, repositoryParams, repositoryReply } from '../schemas.ts';
@@ -21,6 +22,8 @@ export function repositoryRoutes(server: Server, app: App, identify: Identify): 
     visibility: row.visibility,
     createdAt: new Date(row.created_at).toISOString(),
     keys: (await listSigningKeys(app.db, row.name)).map(({ fingerprint, state }) => ({ fingerprint, state })),
+    signing: row.signing,
+    producerKeys: producersOf(row).map(({ fingerprint, userId }) => ({ fingerprint, userId })),
   });
 
   server.put(
