@@ -11,9 +11,17 @@ export type Member = Pick<PackageRow, 'name' | 'version' | 'architecture' | 'sha
 /** A member with everything that the lists of packages show. */
 export type MemberDetail = PackageRow & { component: string; added_in: number };
 
-/** What generation `generation` of a channel holds. */
-export async function listMembers(db: Catalog, channel: string, generation: number): Promise<Member[]> {
-  return await db
+/** Memberships that are read at once. */
+const membersPerPage = 5000;
+
+/** What generation `generation` of a channel holds, in pages: a channel may have very many members. */
+export async function* pagesOfMembers(
+  db: Catalog,
+  channel: string,
+  generation: number,
+  perPage = membersPerPage,
+): AsyncGenerator<Member[], void, undefined> {
+  const query = db
     .selectFrom('channel_packages as member')
     .innerJoin('packages as package', 'package.id', 'member.package')
     .select([
@@ -29,7 +37,21 @@ export async function listMembers(db: Catalog, channel: string, generation: numb
     .where((where) =>
       where.or([where('member.removed_in', 'is', null), where('member.removed_in', '>', generation)]),
     )
-    .execute();
+    .orderBy('member.package')
+    .limit(perPage);
+  for (let last = ''; ;) {
+    const page = await query.where('member.package', '>', last).execute();
+    last = page.at(-1)?.package ?? '';
+    if (page.length < perPage) {
+      yield page;
+      return;
+    }
+    // The last package may have more components than fit: they come together, with the next page.
+    const whole = page.filter((member) => member.package !== last);
+    if (whole.length === 0) throw new RangeError(`${last} has ${page.length} components in ${channel}`);
+    yield whole;
+    last = whole.at(-1)?.package ?? '';
+  }
 }
 
 /** Where a page ends: a package may stand in several components. */

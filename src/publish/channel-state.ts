@@ -3,7 +3,7 @@
  * is built from the catalog, may be dropped at any time, and is brought on by the changes of each round.
  */
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
-import { listMembers, loadEntries, type Member, type PendingChange } from '../db/membership.ts';
+import { loadEntries, pagesOfMembers, type Member, type PendingChange } from '../db/membership.ts';
 import type { IndexPlan } from '../formats/format.ts';
 import {
   changeSegments,
@@ -42,17 +42,37 @@ function compareKeys(a: Keyed, b: Keyed): number {
 }
 
 function entryOf(
-  member: Keyed & { readonly package: string; readonly sha256: string },
+  member: Keyed & { readonly package: string },
   bodies: ReadonlyMap<string, string>,
   kind: string,
 ): IndexEntry {
   const body = bodies.get(member.package);
   if (body === undefined) throw new Error(`package ${member.package} has no ${kind} entry`);
-  return { key: member.key, sha256: member.sha256, body: Buffer.from(body) };
+  // The digest is what a key ends in.
+  return { key: member.key, sha256: member.key.slice(-64), body: Buffer.from(body) };
 }
 
 /** Members whose entries are in memory at once while a state is built. */
 const membersPerRun = 1000;
+
+type OrderedMember = Keyed & Pick<Member, 'package' | 'component' | 'architecture'>;
+
+/** The members of a generation as a set and in the order of their entries. */
+async function loadMembers(
+  db: Catalog,
+  channel: string,
+  generation: number,
+): Promise<{ members: Set<string>; ordered: OrderedMember[] }> {
+  const members = new Set<string>();
+  const ordered: OrderedMember[] = [];
+  for await (const page of pagesOfMembers(db, channel, generation))
+    for (const member of page) {
+      const { package: id, component, architecture } = member;
+      members.add(memberKey(member));
+      ordered.push({ key: entryKey(member), package: id, component, architecture });
+    }
+  return { members, ordered: ordered.sort(compareKeys) };
+}
 
 /** Builds the state of a generation from the catalog. */
 export async function loadState(
@@ -61,8 +81,7 @@ export async function loadState(
   generation: number,
   plans: readonly IndexPlan[],
 ): Promise<ChannelState> {
-  const members = await listMembers(db, channel.id, generation);
-  const ordered = members.map((member) => ({ ...member, key: entryKey(member) })).sort(compareKeys);
+  const { members, ordered } = await loadMembers(db, channel.id, generation);
   const cutters = plans.map((plan) => ({
     plan,
     cutter: new SegmentCutter(entriesPerSegment(plan.averageEntryBytes)),
@@ -81,7 +100,7 @@ export async function loadState(
   const indexes = await Promise.all(
     cutters.map(async ({ plan, cutter }) => ({ plan, segments: await cutter.end() })),
   );
-  return { generation, members: new Set(members.map(memberKey)), indexes };
+  return { generation, members, indexes };
 }
 
 /** Whether a state has just the indexes that these plans are for. */

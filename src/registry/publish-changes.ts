@@ -1,7 +1,7 @@
 /** Many changes of one channel as one generation: packages that were staged come in, others go out. */
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { ChannelRow } from '../db/catalog.ts';
-import { findByDigests, listAll, type ChannelPackage } from '../db/channel-packages.ts';
+import { findByDigests, listAll, listNamed, type ChannelPackage } from '../db/channel-packages.ts';
 import { AppError } from '../errors.ts';
 import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from './change-channel.ts';
 import { placeKey } from './difference.ts';
@@ -39,9 +39,13 @@ export async function publishChanges(deps: ChangeDeps, request: PublishRequest):
     force,
     plan: request.plan,
     changes: async () => {
-      const held = await listAll(deps.db, channel.id);
-      const there = new Set(held.map(placeKey));
       const wanted = await needPackages(deps, channel, component, request.add);
+      // Selectors are held against everything; that is much in a large channel.
+      const held =
+        request.remove.length > 0
+          ? await listAll(deps.db, channel.id)
+          : await listNamed(deps.db, channel.id, [...new Set(wanted.map(({ name }) => name))]);
+      const there = new Set(held.map(placeKey));
       return [
         ...selectPackages(held, request.remove, channel.id).map((item): Change => ({
           action: 'remove',

@@ -6,12 +6,13 @@ import {
   findMembership,
   insertPendingChanges,
   listMemberDetails,
-  listMembers,
+  pagesOfMembers,
   listPendingChanges,
   listPlaces,
   loadEntries,
   removeMember,
   settleChanges,
+  type Member,
 } from '../../src/db/membership.ts';
 import { catalogWith, put, putPackage } from './rows.ts';
 
@@ -20,6 +21,16 @@ const add = (db: Catalog, name: string, added_in: number, component = 'main'): P
   addMember(db, { channel: stable, package: name, component, added_in });
 const remove = (db: Catalog, name: string, removed_in: number, component = 'main'): Promise<void> =>
   removeMember(db, { channel: stable, package: name, component, removed_in });
+
+async function listMembers(db: Catalog, channel: string, generation: number): Promise<Member[]> {
+  const all = (await Array.fromAsync(pagesOfMembers(db, channel, generation))).flat();
+  // A package is in two components at the most.
+  const small = (await Array.fromAsync(pagesOfMembers(db, channel, generation, 3))).flat();
+  const names = (members: readonly Member[]): string[] =>
+    members.map((member) => `${member.package} ${member.component}`).sort();
+  if (names(all).join() !== names(small).join()) throw new Error(`in pages: ${names(small).join()}`);
+  return all;
+}
 
 /** What each generation holds: a came first and stayed, b came and went and came back, c is in two components. */
 async function history(t: Test): Promise<Catalog> {
