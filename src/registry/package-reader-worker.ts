@@ -40,7 +40,7 @@ class Digester {
  * A file from `offset` on. Read at once and not by way of the thread pool, where it would wait behind everything
  * that waits for a disk: nothing else goes on in this thread.
  */
-function* chunksOf(path: string, offset: number, digester: Digester): Generator<Uint8Array, void> {
+function* chunksOf(path: string, offset: number, digester?: Digester): Generator<Uint8Array, void> {
   const file = openSync(path, 'r');
   try {
     const size = fstatSync(file).size;
@@ -50,7 +50,7 @@ function* chunksOf(path: string, offset: number, digester: Digester): Generator<
       const length = readSync(file, chunk, 0, chunk.length, at);
       if (length === 0) return;
       at += length;
-      digester.update(chunk.subarray(0, length));
+      digester?.update(chunk.subarray(0, length));
       yield chunk.subarray(0, length);
     }
   } finally {
@@ -82,11 +82,11 @@ async function read(request: ReadRequest): Promise<ReadResult> {
 async function judge(
   { path, producerKeys }: ReadRequest,
   signatures: readonly UploadedSignature[],
-  { header, headerOffset: start }: SignatureTargets,
+  { header, headerOffset }: SignatureTargets,
 ): Promise<JudgedSignature[]> {
   if (producerKeys === null) return [];
   return await judgeSignatures(signatures, producerKeys, (covers) =>
-    covers === 'header' ? [header] : createReadStream(path, { start, highWaterMark: chunkBytes }),
+    covers === 'header' ? [header] : chunksOf(path, headerOffset),
   );
 }
 
