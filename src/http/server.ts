@@ -25,6 +25,7 @@ import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { contentRoutes } from './routes/content.ts';
 import { doingRoutes } from './routes/doing.ts';
+import { feedRoutes } from './routes/feeds.ts';
 import { iconRoute } from './routes/icon.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { packageRoutes } from './routes/packages.ts';
@@ -153,6 +154,7 @@ export async function createServer(app: App): Promise<Server> {
   contentRoutes(server, app, identifyPerson);
   iconRoute(server);
   pageRoutes(server, app, identifyPerson);
+  feedRoutes(server, app, identifyPerson);
   await server.register((forms, _options, done) => {
     acceptForms(forms);
     signInRoutes(forms, app, identification);

@@ -42,7 +42,7 @@ export function renderPage(page: Page, assetVersion: string): string {
       <footer>
         <span>Entrepot</span>
         <a href="/errors">Errors explained</a>
-        <a href="/openapi.json">OpenAPI document</a>
+        <a href="/api">REST API</a>
       </footer>
     </body>
   `);

@@ -20,7 +20,7 @@ t.test('axe finds nothing on any page', { skip }, async (t) => {
         colorScheme,
         viewport: { width, height: 800 },
       });
-      for (const path of ['/', '/r/main', '/errors']) {
+      for (const path of ['/', '/r/main', '/errors', '/api', '/sign-in']) {
         await page.goto(path);
         t.same(await violations(page), [], `${path}, ${colorScheme}, ${width} pixels`);
         t.ok(

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import type { App } from '../../app.ts';
 import { oldestHeadDate } from '../../db/generations.ts';
 import { AppError } from '../../errors.ts';
+import { apiPage, type OpenApi } from '../../web/api-reference.ts';
 import { problemSchema } from '../problem.ts';
 import type { Server } from '../instance.ts';
+import { sendPage } from '../send-page.ts';
 
 const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
 
@@ -50,4 +52,9 @@ export function operationRoutes(server: Server, app: App): void {
   });
 
   server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
+
+  server.get('/api', { schema: { hide: true } }, (_request, reply) =>
+    // Our own document, of the shapes that schemas.ts gives it.
+    sendPage(reply, { title: 'REST API', body: apiPage(server.swagger() as OpenApi, app.publicUrl) }),
+  );
 }
