@@ -18,16 +18,17 @@ export type Asking = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
+  /** By default each request has a connection of its own: none waits for, or breaks, that of another. */
+  readonly agent?: Agent;
 };
 
-/** One connection a request: no test waits for, or breaks, the connection of another. */
-const agent = new Agent({ keepAlive: false });
+const oneEach = new Agent({ keepAlive: false });
 
 /** Starts a request whose body the test writes itself; `answer` comes when it comes. */
 export function beginRequest(
   base: string,
   path: string,
-  { method = 'GET', headers = {} }: Asking = {},
+  { method = 'GET', headers = {}, agent = oneEach }: Asking = {},
 ): { request: ClientRequest; answer: Promise<Answer> } {
   const { hostname, port } = new URL(base);
   const asked = request({ agent, hostname, port, path, method, headers });

@@ -16,6 +16,13 @@ export function isByDigest(key: string): boolean {
   return key.includes('/by-hash/');
 }
 
+/** The pointer to the signature beside a document that is a pointer itself; null for everything else. */
+export function signatureBeside(key: string): string | null {
+  if (isImmutable(key)) return null;
+  if (key.endsWith('/Release')) return `${key}.gpg`;
+  return key.endsWith('/repodata/repomd.xml') ? `${key}.asc` : null;
+}
+
 /** A package's file, by whichever of its names. */
 export function isPackageFile(key: string): boolean {
   return /\/(pool|packages)\/.*\.(u?deb|rpm|dsc)$/.test(key);

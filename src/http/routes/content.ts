@@ -4,6 +4,7 @@ import type { App } from '../../app.ts';
 import { maySee } from '../../auth/permissions.ts';
 import { AppError } from '../../errors.ts';
 import type { Identify } from '../identify.ts';
+import { Pairs } from '../pairs.ts';
 import { sendFile } from '../send-file.ts';
 import type { Server } from '../instance.ts';
 
@@ -30,6 +31,7 @@ function repositoryOf(key: string): string {
 }
 
 export function contentRoutes(server: Server, app: ContentDeps, identify: Identify): void {
+  const pairs = new Pairs(app.store);
   const authorise = async (request: FastifyRequest, key: string): Promise<void> => {
     const name = repositoryOf(key);
     // A private repository and one that is not there answer alike (T24).
@@ -45,7 +47,7 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     if (key === null) throw notFound(request);
     await authorise(request, key);
     const form = { key, clock: app.clock, isPublic: app.visibility.get(repositoryOf(key)) === 'public' };
-    const file = await app.store.open(key);
+    const file = await pairs.open(request.raw, repositoryOf(key), key);
     const onDownload = (): void => app.downloads.count(key);
     if (file) return await sendFile(request, reply, { ...form, file, decompress: false, onDownload });
     const compressed = await app.store.open(`${key}.gz`);

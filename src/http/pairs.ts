@@ -1,0 +1,114 @@
+/**
+ * A document and the signature beside it take two requests, and a publication may come between them: librepo asks
+ * for `repomd.xml` and then for `repomd.xml.asc` (`librepo/yum.c`), apt without InRelease for `Release` and then
+ * for `Release.gpg`. Whoever has read the document gets, on the same connection, the signature of that document.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { signatureBeside } from '../formats/tree.ts';
+import { keyFileKeys } from '../registry/setup-files.ts';
+import { readPublicKey } from '../signing/keys.ts';
+import { verifyDetached } from '../signing/verify.ts';
+import type { Store, StoredFile } from '../store/store.ts';
+
+/** A client asks for the signature at once. */
+const keepMs = 5000;
+
+/** A publication replaces both within a few milliseconds. */
+const looks = 20;
+const betweenLooksMs = 5;
+
+type Kept = {
+  readonly key: string;
+  readonly bytes: Buffer;
+  readonly lastModifiedMs: number;
+  readonly by: string;
+  readonly until: number;
+};
+
+export class Pairs {
+  readonly #store: Store;
+  readonly #kept = new WeakMap<object, Kept>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /**
+   * What to send for a key of a repository: the file itself, unless it is half of a pair. `request` is asked only
+   * about the connection and who speaks on it.
+   */
+  async open(request: IncomingMessage, repository: string, key: string): Promise<StoredFile | null> {
+    const signature = signatureBeside(key);
+    if (signature !== null && request.method === 'GET' && isDirect(request))
+      return await this.#openDocument(request, repository, key, signature);
+    return this.#takeSignature(request, key) ?? (await this.#store.open(key));
+  }
+
+  /** The document, and its own signature kept for the next request. Without one that fits it is sent all the same. */
+  async #openDocument(
+    request: IncomingMessage,
+    repository: string,
+    key: string,
+    signatureKey: string,
+  ): Promise<StoredFile | null> {
+    for (let look = 1; ; look++) {
+      const file = await this.#store.open(key);
+      if (!file) return null;
+      const [document, signature] = await Promise.all([this.#read(key), this.#read(signatureKey)]);
+      const isSame = document?.lastModifiedMs === file.lastModifiedMs;
+      if (isSame && signature && (await this.#isPair(repository, document.bytes, signature.bytes))) {
+        const kept = { ...signature, key: signatureKey, by: speaker(request), until: Date.now() + keepMs };
+        this.#kept.set(request.socket, kept);
+        return file;
+      }
+      if (look === looks || !signature) return file;
+      await file.close();
+      await wait(betweenLooksMs);
+    }
+  }
+
+  /** Once, and only for the same speaker. */
+  #takeSignature(request: IncomingMessage, key: string): StoredFile | null {
+    const kept = this.#kept.get(request.socket);
+    if (kept?.key !== key || !isDirect(request)) return null;
+    this.#kept.delete(request.socket);
+    return kept.by === speaker(request) && Date.now() < kept.until ? fileOf(kept) : null;
+  }
+
+  async #read(key: string): Promise<{ bytes: Buffer; lastModifiedMs: number } | null> {
+    const file = await this.#store.open(key);
+    return file && { bytes: await file.bytes(), lastModifiedMs: file.lastModifiedMs };
+  }
+
+  async #isPair(repository: string, document: Buffer, signature: Buffer): Promise<boolean> {
+    const keys = await this.#read(keyFileKeys(repository).armored);
+    const blocks = keys?.bytes.toString().match(/-----BEGIN [^]*?-----END [^\n]*\n/g) ?? [];
+    try {
+      verifyDetached(document, signature.toString(), blocks.map(readPublicKey));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Behind a proxy one connection is that of many. */
+function isDirect({ headers }: IncomingMessage): boolean {
+  return !['via', 'forwarded', 'x-forwarded-for', 'x-real-ip'].some((name) => name in headers);
+}
+
+function speaker({ headers }: IncomingMessage): string {
+  return `${headers['user-agent'] ?? ''}\n${headers.authorization ?? ''}`;
+}
+
+function fileOf({ bytes, lastModifiedMs }: Kept): StoredFile {
+  return {
+    sizeBytes: bytes.length,
+    lastModifiedMs,
+    stream: () => Readable.from([bytes], { objectMode: false }),
+    bytes: () => Promise.resolve(bytes),
+    close: () => Promise.resolve(),
+  };
+}
