@@ -228,5 +228,6 @@ function* keysOf(channel: ChannelRow, row: GenerationRow): Generator<string> {
   const visible = parseVisible(row.pointers);
   for (const { key } of [...visible.aliases, ...visible.pointers]) yield key;
   const form = publishedForm(channel, row.settings);
-  for (const { key } of formatOf(channel.format).channels.setupFiles(form, { armored: '' })) yield key;
+  const trust = { armored: '', producersKey: null, packagesSigned: true };
+  for (const { key } of formatOf(channel.format).channels.setupFiles(form, trust)) yield key;
 }
