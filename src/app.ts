@@ -12,6 +12,7 @@ import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { Publisher } from './publish/publisher.ts';
 import type { KeepTimes } from './registry/collect.ts';
+import { Snapshots } from './publish/snapshots.ts';
 import { Downloads } from './registry/downloads.ts';
 import { KeyRing } from './registry/key-ring.ts';
 import { Mutexes } from './registry/mutexes.ts';
@@ -38,6 +39,7 @@ export type App = {
   readonly publisher: Publisher;
   readonly recorder: UploadRecorder;
   readonly setupFiles: SetupFiles;
+  readonly snapshots: Snapshots;
   readonly identities: Mutexes;
   readonly downloads: Downloads;
   readonly stagingDir: string;
@@ -97,6 +99,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     publisher,
     recorder,
     setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
+    snapshots: new Snapshots({ store, clock }),
     identities: new Mutexes(),
     downloads,
     stagingDir,

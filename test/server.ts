@@ -11,6 +11,7 @@ import { loadConfig } from '../src/config.ts';
 import { createServer } from '../src/http/server.ts';
 import { createLogger } from '../src/logger.ts';
 import { initialise } from '../src/registry/initialise.ts';
+import { showPins } from '../src/registry/pins.ts';
 import { testKeysDir } from './signing-key.ts';
 
 export const adminToken = 'admin-token-of-the-tests';
@@ -96,6 +97,7 @@ export async function startInProcess(
     await initialise(app, adminToken);
   await app.publisher.recover();
   await app.setupFiles.writeAll();
+  await showPins(app);
   const server = await createServer(app);
   await server.listen({ host: '127.0.0.1', port });
   let closed = false;

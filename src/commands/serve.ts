@@ -8,6 +8,7 @@ import { listTokens } from '../db/tokens.ts';
 import { baseUrl, createServer } from '../http/server.ts';
 import { createLogger } from '../logger.ts';
 import { initialise, type Initialised } from '../registry/initialise.ts';
+import { showPins } from '../registry/pins.ts';
 import { configOf, withDataFlags } from './options.ts';
 
 export function serveCommand(program: Command): void {
@@ -34,6 +35,7 @@ async function serve(config: Config): Promise<void> {
   const made = (await listTokens(app.db)).length === 0 ? await initialise(app, config.adminToken) : null;
   await app.publisher.recover();
   await app.setupFiles.writeAll();
+  await showPins(app);
   const server = await createServer(app);
   await server.listen({ host, port });
   app.publisher.start();

@@ -179,15 +179,54 @@ export interface ChannelFormat {
   readonly folders: (repository: string) => { readonly root: string; readonly pool: string };
   /** The same as `baseKey` for one generation, frozen. */
   readonly frozenKey: (channel: ChannelForm, generation: number) => string;
+  /** The same as of a moment, or for a pin. */
+  readonly snapshotKey: (channel: ChannelForm, id: string) => string;
   readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
   /** The texts to sign for a generation, and where everything goes once they are signed. */
   readonly describe: (generation: GenerationForm) => {
     readonly documents: readonly UnsignedDocument[];
     readonly place: (signed: readonly SignedDocument[]) => Placement;
   };
+  readonly snapshots: SnapshotFormat;
   /** The files that set a machine up for a channel. */
   readonly setupFiles: (channel: ChannelForm, trust: SetupTrust) => readonly SetupFile[];
 }
+
+/** A path of the tree as of a generation or a moment, taken apart. */
+export type SnapshotPath = {
+  readonly repository: string;
+  /** Null below the pool, which is the same at all times. */
+  readonly channel: string | null;
+  /** A generation's number, a time, or the name of a pin. */
+  readonly id: string;
+  /** Below the snapshot. */
+  readonly rest: string;
+};
+
+export type SnapshotPlace = { readonly repository: string; readonly channel: string };
+
+/** How the frozen trees of a format are found by what their files say. */
+export type SnapshotFormat = {
+  /** Null for a key that is below no snapshot. */
+  readonly parse: (key: string) => SnapshotPath | null;
+  /** The key of what a snapshot's path shows, in the frozen tree of a generation. */
+  readonly frozen: (path: SnapshotPath, generation: number) => string;
+  /** The folder of a channel's frozen generations; below it, `numberOf` knows the document of each. */
+  readonly folder: (place: SnapshotPlace) => string;
+  readonly numberOf: (place: SnapshotPlace, key: string) => number | null;
+  /** The path of the signed document below what a pin shows. */
+  readonly documentBelow: string;
+  /** The signed document of a frozen generation, and of the head. */
+  readonly document: (place: SnapshotPlace, generation: number | null) => string;
+  /** When it was published, in seconds since 1970, and what else it says: the same for the head it became. */
+  readonly read: (text: string) => { readonly date: number; readonly content: string } | null;
+  /** What a pin's name shows, and under which keys. */
+  readonly pin: (
+    place: SnapshotPlace,
+    name: string,
+    generation: number,
+  ) => readonly { readonly key: string; readonly target: string }[];
+};
 
 export type Format = {
   readonly name: FormatName;

@@ -6,6 +6,7 @@ import {
   componentName,
   distributionName,
   lineOfText,
+  pinName,
   repositoryName,
 } from '../registry/names.ts';
 import { signingPolicies } from '../registry/signing-policy.ts';
@@ -381,3 +382,19 @@ export const generationDetailReply = z
 export const stageReply = receiptReply
   .omit({ channel: true, generation: true })
   .meta({ id: 'StageReceipt', description: 'The package is stored; no channel holds it by this.' });
+
+export const pinParams = channelParams.extend({ pin: pinName });
+export const pinBody = z.strictObject({
+  generation: z.int().min(1).optional().meta({ description: 'Without it, the head.' }),
+});
+export const pinReply = z
+  .object({
+    name: pinName,
+    generation: z.int(),
+    createdAt: time,
+    createdBy: z.string(),
+    url: z
+      .url()
+      .meta({ description: 'What goes into URIs (apt) or baseurl (yum) of a machine that is pinned.' }),
+  })
+  .meta({ id: 'Pin', description: 'A generation with a name, which is kept as long as it has one.' });

@@ -29,6 +29,7 @@ import { feedRoutes } from './routes/feeds.ts';
 import { iconRoute } from './routes/icon.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { packageRoutes } from './routes/packages.ts';
+import { pinRoutes } from './routes/pins.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { signInRoutes } from './routes/sign-in.ts';
@@ -140,6 +141,7 @@ export async function createServer(app: App): Promise<Server> {
     channelRoutes(typed, app, identify);
     packageRoutes(typed, app, identify);
     changeRoutes(typed, app, identify);
+    pinRoutes(typed, app, identify);
     operationRoutes(typed, app);
     done();
   });

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalog, ChannelRow, GenerationRow, PackageRow } from '../db/catalog.ts';
 import { getChannel, listAllChannels } from '../db/channels.ts';
 import { findGeneration, listGenerations } from '../db/generations.ts';
+import { listPins } from '../db/pins.ts';
 import { findByIdentity, listPackages } from '../db/packages.ts';
 import { listRepositories, listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
@@ -16,6 +17,7 @@ import { readPublicKey } from '../signing/keys.ts';
 import type { PublicKey } from '../signing/public-key.ts';
 import { verifyClearsigned, verifyDetached } from '../signing/verify.ts';
 import type { Store } from '../store/store.ts';
+import { pinAliases } from './pins.ts';
 import { makeSetupFiles } from './setup-files.ts';
 
 export type FsckDeps = { readonly db: Catalog; readonly store: Store };
@@ -207,6 +209,7 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
     ...(await checkIndexes(deps, channel, head)),
     ...(await checkPointers(deps.store, head)),
     ...(await checkSetupFiles(deps, channel, head)),
+    ...(await checkPins(deps, channel)),
   ];
 }
 
@@ -235,6 +238,20 @@ async function checkPointers(store: Store, head: GenerationRow): Promise<Fault[]
     if (!shown) faults.push({ key, problem: 'missing' });
     else if (meant && !shown.equals(meant)) faults.push({ key, problem: `does not show ${from}` });
   }
+  return faults;
+}
+
+async function checkPins({ db, store }: FsckDeps, channel: ChannelRow): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  const document = formatOf(channel.format).channels.snapshots.documentBelow;
+  for (const pin of await listPins(db, channel.id))
+    for (const { key, target } of pinAliases(channel, pin).slice(-1)) {
+      const [shown, meant] = await Promise.all(
+        [key, target].map((folder) => readWhole(store, `${folder}/${document}`)),
+      );
+      if (!shown) faults.push({ key, problem: 'missing' });
+      else if (!meant?.equals(shown)) faults.push({ key, problem: `does not show ${target}` });
+    }
   return faults;
 }
 

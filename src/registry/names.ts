@@ -28,6 +28,11 @@ export const distributionName = name('a distribution name').refine((text) => !/^
 /** A component is a folder of its own: "main", "contrib". */
 export const componentName = name('a component name');
 
+/** Beside the numbers of generations and the times that snapshots have. */
+export const pinName = name('a pin').refine((text) => /^[a-z]/.test(text), {
+  error: 'a pin starts with a letter: numbers are those of generations',
+});
+
 /** One line of text for a deb822 field, a `.repo` file or a page. */
 export const lineOfText = z
   .string()

@@ -19,6 +19,8 @@ export type EventKind =
   | 'yank'
   | 'promote'
   | 'rollback'
+  | 'pin'
+  | 'unpin'
   | 'publish'
   | 'retention'
   | 'collect';

@@ -22,6 +22,7 @@
 import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
 import { listAllChannels } from '../db/channels.ts';
 import { findByPaths, listStoredGenerations } from '../db/collection.ts';
+import { listPins } from '../db/pins.ts';
 import { formatNames, formatOf } from '../formats/formats.ts';
 import type { FormatName } from '../formats/package.ts';
 import { publishedForm } from '../publish/build.ts';
@@ -29,6 +30,7 @@ import { expectedOf } from '../publish/expected.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { parseVisible } from '../publish/visible.ts';
 import type { Store, StoredKey } from '../store/store.ts';
+import { pinAliases } from './pins.ts';
 import { packageLock, type Mutexes } from './mutexes.ts';
 
 /** From the mark in the catalog to the deletion of the file. */
@@ -199,6 +201,8 @@ class Marks {
 
   async #readChannel(channel: ChannelRow): Promise<void> {
     const since = this.#request.now - fileDelayMs;
+    for (const pin of await listPins(this.#db, channel.id))
+      for (const { key } of pinAliases(channel, pin)) this.#kept.add(key);
     let after = this.#read.get(channel.id) ?? 0;
     for (;;) {
       const rows = await listStoredGenerations(this.#db, channel.id, {

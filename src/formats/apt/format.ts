@@ -33,6 +33,7 @@ import {
   type ChannelPlace,
 } from './paths.ts';
 import { writeRelease } from './release.ts';
+import { snapshots } from './snapshots.ts';
 import { sourcesFileKey, scriptFileKey, writeSetupScript, writeSourcesFile } from './setup.ts';
 import { compareVersions } from './version.ts';
 
@@ -202,8 +203,10 @@ const channels: ChannelFormat = {
     pool: poolRoot(repository),
   }),
   frozenKey: (channel, generation) => snapshotBase(channel.repository, String(generation)),
+  snapshotKey: (channel, id) => snapshotBase(channel.repository, id),
   indexes,
   describe,
+  snapshots,
   setupFiles: (channel, { armored }): SetupFile[] => [
     { key: sourcesFileKey(channel), text: writeSourcesFile(channel, armored) },
     { key: scriptFileKey(channel), text: writeSetupScript(channel) },

@@ -115,10 +115,3 @@ export function byHashPath(path: string, sha256: string): string {
   const folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/') + 1) : '';
   return `${folder}by-hash/SHA256/${sha256}`;
 }
-
-/** The name of a moment in URLs: `20261122T101500Z`. `time` is in seconds since 1970. */
-export const snapshotTime = (time: number): string =>
-  new Date(time * 1000)
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replace(/[-:]/g, '');

@@ -33,12 +33,14 @@ import {
   poolRoot,
   repodata,
   repositoryRoot,
+  snapshotRoot,
   type ChannelPlace,
 } from './paths.ts';
 import { primaryFragment } from './primary.ts';
 import { indexFoot, indexHead, packageDocuments, writeRepomd, type PackageDocument } from './repomd.ts';
 import { coreOf, parseRpm, type RpmPackage } from './rpm.ts';
 import { repoFileKey, writeRepoFile } from './setup.ts';
+import { snapshots } from './snapshots.ts';
 import { replaceSignatures, signatureTargets } from './sign.ts';
 
 const signing: PackageSigning<RpmPackage> = {
@@ -190,8 +192,10 @@ const channels: ChannelFormat = {
     pool: poolRoot({ repository, distribution: '' }),
   }),
   frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
+  snapshotKey: (channel, id) => snapshotRoot(placeOf(channel), id),
   indexes: (channel) => packageDocuments.map((kind) => planOf(kind, channel)),
   describe,
+  snapshots,
   setupFiles: (channel, trust): SetupFile[] => [
     { key: repoFileKey(channel), text: writeRepoFile(channel, trust) },
   ],

@@ -89,6 +89,10 @@ export const channelRoot = ({ repository, channel }: ChannelPlace): string =>
 export const generationRoot = (place: ChannelPlace, generation: number): string =>
   `${channelRoot(place)}/generations/${generation}`;
 
+/** The tree as of a moment, or of a pin. */
+export const snapshotRoot = (place: ChannelPlace, id: string): string =>
+  `${channelRoot(place)}/snapshots/${id}`;
+
 /** Below a channel or one of its generations. */
 export const repodata = {
   repomd: 'repodata/repomd.xml',

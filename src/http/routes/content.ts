@@ -6,9 +6,10 @@ import { AppError } from '../../errors.ts';
 import type { Identify } from '../identify.ts';
 import { Pairs } from '../pairs.ts';
 import { sendFile } from '../send-file.ts';
+import type { StoredFile } from '../../store/store.ts';
 import type { Server } from '../instance.ts';
 
-type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility' | 'downloads'>;
+type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility' | 'downloads' | 'snapshots'>;
 
 /** Decodes a request path, once, to a key of the store; null for what cannot be one. */
 export function keyOfPath(url: string): string | null {
@@ -47,15 +48,30 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     if (key === null) throw notFound(request);
     await authorise(request, key);
     const form = { key, clock: app.clock, isPublic: app.visibility.get(repositoryOf(key)) === 'public' };
-    const file = await pairs.open(request.raw, repositoryOf(key), key);
-    const onDownload = (): void => app.downloads.count(key);
-    if (file) return await sendFile(request, reply, { ...form, file, decompress: false, onDownload });
-    const compressed = await app.store.open(`${key}.gz`);
-    if (compressed) return await sendFile(request, reply, { ...form, file: compressed, decompress: true });
-    throw notFound(request);
+    const open = (shown: string): Promise<StoredFile | null> =>
+      pairs.open(request.raw, repositoryOf(key), shown);
+    const found = await openStored(open, key);
+    const snapshot = found === null ? await app.snapshots.resolve(key) : null;
+    const shown = found ?? (snapshot === null ? null : await openStored(open, snapshot));
+    if (!shown) throw notFound(request);
+    if (shown.decompress) return await sendFile(request, reply, { ...form, ...shown });
+    return await sendFile(request, reply, { ...form, ...shown, onDownload: () => app.downloads.count(key) });
   };
   for (const folder of ['apt', 'yum', 'keys', 'setup'])
     server.route({ method: ['GET', 'HEAD'], url: `/${folder}/*`, schema: { hide: true }, handler: serve });
+}
+
+type Shown = { readonly file: StoredFile; readonly decompress: boolean };
+
+/** A file, or the plain form of one that is kept in gzip alone. */
+async function openStored(
+  open: (key: string) => Promise<StoredFile | null>,
+  key: string,
+): Promise<Shown | null> {
+  const file = await open(key);
+  if (file) return { file, decompress: false };
+  const compressed = await open(`${key}.gz`);
+  return compressed && { file: compressed, decompress: true };
 }
 
 function notFound(request: FastifyRequest): AppError {

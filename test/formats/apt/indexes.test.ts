@@ -25,9 +25,9 @@ import {
   packagesPath,
   poolKey,
   snapshotRoot,
-  snapshotTime,
   sourcesPath,
 } from '../../../src/formats/apt/paths.ts';
+import { writeSnapshotTime } from '../../../src/formats/snapshot-time.ts';
 import {
   parseDate,
   parseRelease,
@@ -227,7 +227,7 @@ t.test('paths are those of the design', (t) => {
   const channel = { repository: 'acme', channel: 'production' };
   t.equal(channelRoot(channel), 'apt/acme/dists/production');
   t.equal(snapshotRoot(channel, '7'), 'apt/acme/snapshots/7/dists/production');
-  t.equal(snapshotTime(1_795_342_500), '20261122T101500Z');
+  t.equal(writeSnapshotTime(1_795_342_500), '20261122T101500Z');
   t.equal(compressedPath(packagesPath('main', 'amd64'), 'gzip'), 'main/binary-amd64/Packages.gz');
   t.equal(sourcesPath('main'), 'main/source/Sources');
   t.equal(contentsPath('main', 'all'), 'main/Contents-all');
