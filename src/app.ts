@@ -13,6 +13,7 @@ import { Metrics } from './metrics.ts';
 import { Publisher } from './publish/publisher.ts';
 import type { KeepTimes } from './registry/collect.ts';
 import { Snapshots } from './publish/snapshots.ts';
+import { Collector } from './registry/collector.ts';
 import { Downloads } from './registry/downloads.ts';
 import { KeyRing } from './registry/key-ring.ts';
 import { Mutexes } from './registry/mutexes.ts';
@@ -45,6 +46,7 @@ export type App = {
   readonly stagingDir: string;
   readonly receiveLimits: ReceiveLimits;
   readonly keepTimes: KeepTimes;
+  readonly collector: Collector;
   /** Which repositories are public, for the read path, which asks no database. */
   readonly visibility: Map<string, 'public' | 'private'>;
   /** Throws when the catalog or the store cannot be used. */
@@ -85,6 +87,9 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
   const downloads = new Downloads({ db, clock, log });
   const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
+  const identities = new Mutexes();
+  const keepTimes = { graceMs: config.graceMs, stagedMs: config.stagedMs };
+  const collector = new Collector({ db, store, publisher, identities, clock, keepTimes, log });
   return {
     config,
     log,
@@ -100,10 +105,11 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     recorder,
     setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
     snapshots: new Snapshots({ store, clock }),
-    identities: new Mutexes(),
+    identities,
     downloads,
     stagingDir,
-    keepTimes: { graceMs: config.graceMs, stagedMs: config.stagedMs },
+    keepTimes,
+    collector,
     receiveLimits: { maxBytes: config.maxUploadBytes, idleMs: config.uploadIdleTimeoutMs },
     visibility,
     checkReady: async () => {
@@ -112,6 +118,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
       await file?.close();
     },
     close: async () => {
+      await collector.stop();
       await publisher.stop();
       await downloads.stop();
       await readers.close();

@@ -3,8 +3,11 @@ import { argv, exit, stderr } from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { CommandFailed } from './commands/failed.ts';
 import { fsckCommand } from './commands/fsck.ts';
+import { gcCommand } from './commands/gc.ts';
 import { keyCommand } from './commands/key.ts';
+import { promoteCommand } from './commands/promote.ts';
 import { pushCommand } from './commands/push.ts';
+import { rollbackCommand } from './commands/rollback.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { ConfigError } from './config.ts';
@@ -15,7 +18,17 @@ const program = new Command('entrepot')
   .description('Self-hosted server for signed apt and yum package repositories')
   .version(version)
   .exitOverride();
-for (const command of [serveCommand, pushCommand, tokenCommand, keyCommand, fsckCommand]) command(program);
+const commands = [
+  serveCommand,
+  pushCommand,
+  promoteCommand,
+  rollbackCommand,
+  tokenCommand,
+  keyCommand,
+  fsckCommand,
+  gcCommand,
+];
+for (const command of commands) command(program);
 
 try {
   await program.parseAsync(argv);

@@ -39,6 +39,7 @@ async function serve(config: Config): Promise<void> {
   const server = await createServer(app);
   await server.listen({ host, port });
   app.publisher.start();
+  app.collector.start(config.collectMs);
   app.downloads.start();
   stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
   log.info({ publicUrl, dataDir: config.dataDir }, 'listening');

@@ -398,3 +398,39 @@ export const pinReply = z
       .meta({ description: 'What goes into URIs (apt) or baseurl (yum) of a machine that is pinned.' }),
   })
   .meta({ id: 'Pin', description: 'A generation with a name, which is kept as long as it has one.' });
+
+export const collectionBody = z.strictObject({
+  repository: repositoryName
+    .optional()
+    .meta({ description: 'Without it, every repository, which needs a token for the whole server.' }),
+  dryRun,
+});
+
+const collectedFiles = z.array(z.object({ key: z.string(), size: z.int() })).readonly();
+
+export const collectionsReply = z
+  .object({
+    collections: z.array(
+      z.object({
+        repository: z.string(),
+        generations: z
+          .array(z.object({ channel: z.string(), generation: z.int() }))
+          .readonly()
+          .meta({ description: 'Marked now; their files go an hour later.' }),
+        packages: z
+          .array(
+            z.object({
+              ...packageIdentity,
+              distribution: z.string().nullable(),
+              key: z.string(),
+              size: z.int(),
+            }),
+          )
+          .readonly(),
+        deleted: collectedFiles.meta({ description: 'Files that are gone now.' }),
+        waiting: collectedFiles.meta({ description: 'Files that are to go within the hour.' }),
+        bytes: z.object({ deleted: z.int(), waiting: z.int() }),
+      }),
+    ),
+  })
+  .meta({ id: 'Collections' });

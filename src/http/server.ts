@@ -23,6 +23,7 @@ import { acceptForms } from './forms.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
+import { collectionRoutes } from './routes/collections.ts';
 import { contentRoutes } from './routes/content.ts';
 import { doingRoutes } from './routes/doing.ts';
 import { feedRoutes } from './routes/feeds.ts';
@@ -143,6 +144,7 @@ export async function createServer(app: App): Promise<Server> {
     changeRoutes(typed, app, identify);
     pinRoutes(typed, app, identify);
     operationRoutes(typed, app);
+    collectionRoutes(typed, app, identify);
     done();
   });
   await server.register((uploads, _options, done) => {
