@@ -2,7 +2,7 @@ import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import type { Collection } from '../registry/collect.ts';
 import { connectionOf, postJson, withServerFlags, type ServerFlags } from './api.ts';
-import { columns } from './change-text.ts';
+import { changeText, columns } from './change-text.ts';
 
 type GcFlags = ServerFlags & {
   readonly repository?: string;
@@ -30,7 +30,7 @@ export function gcCommand(program: Command): void {
 }
 
 function collectionText(collection: Collection, dryRun: boolean): string {
-  const { repository, generations, packages, deleted, waiting, bytes } = collection;
+  const { repository, generations, packages, deleted, waiting, bytes, retained } = collection;
   const would = dryRun ? 'would be ' : '';
   const rows = [
     ...generations.map(({ channel, generation }) => ['generation', `${channel} ${generation}`, '', '']),
@@ -47,5 +47,6 @@ function collectionText(collection: Collection, dryRun: boolean): string {
     `${deleted.length} files with ${bytes.deleted} bytes ${would}deleted, `,
     `${waiting.length} files with ${bytes.waiting} bytes ${dryRun ? 'would go' : 'go'} an hour after they were marked\n`,
     columns(rows),
+    ...retained.map(changeText),
   ].join('');
 }

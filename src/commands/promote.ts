@@ -32,13 +32,13 @@ export function promoteCommand(program: Command): void {
       'all packages of a source, or of one version of it; repeatable',
       addSource,
     )
-    .option(
-      '--sha256 <digest>',
-      'one file, by its SHA-256; repeatable',
-      (text: string, before: string[] = []) => [...before, text],
-    )
+    .option('--sha256 <digest>', 'one file, by its SHA-256; repeatable', addDigest)
     .option('--exact', 'take out of the target what is not promoted')
     .action(promote);
+}
+
+function addDigest(text: string, before: string[] = []): string[] {
+  return [...before, text];
 }
 
 /** `name`, `name=version`, either with `:architecture` at the end. */

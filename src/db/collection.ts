@@ -182,3 +182,19 @@ export async function listStoredGenerations(
     .limit(limit)
     .execute();
 }
+
+/** When each member of a channel's head came into it, by its package and component: `package component`. */
+export async function listMemberTimes(db: Catalog, channel: string): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('channel_packages as member')
+    .innerJoin('generations as generation', (join) =>
+      join
+        .onRef('generation.channel', '=', 'member.channel')
+        .onRef('generation.number', '=', 'member.added_in'),
+    )
+    .select(['member.package', 'member.component', 'generation.committed_at'])
+    .where('member.channel', '=', channel)
+    .where('member.removed_in', 'is', null)
+    .execute();
+  return new Map(rows.map((row) => [`${row.package} ${row.component}`, row.committed_at]));
+}

@@ -1,6 +1,6 @@
 /** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
 import { z } from 'zod';
-import { channelOptions } from '../registry/channel-options.ts';
+import { channelOptions, retention } from '../registry/channel-options.ts';
 import {
   channelName,
   componentName,
@@ -45,6 +45,10 @@ export const putRepositoryBody = z.strictObject({
     .array(z.string())
     .optional()
     .meta({ description: 'Armoured OpenPGP public keys, one in each, in place of those before.' }),
+  retention: retention
+    .nullable()
+    .optional()
+    .meta({ description: 'For channels that have none of their own; null for none.' }),
 });
 
 export const repositoryReply = z
@@ -53,6 +57,7 @@ export const repositoryReply = z
     description: z.string(),
     origin: z.string(),
     visibility: z.enum(['public', 'private']),
+    retention: retention.nullable(),
     createdAt: time,
     keys: z.array(z.object({ fingerprint: z.string(), state: z.enum(['active', 'retired']) })),
     signing,
@@ -97,6 +102,7 @@ export const channelReply = z
     generation: z.int().meta({ description: 'The head: the generation being served.' }),
     url: z.url().meta({ description: 'What goes into URIs (apt) or baseurl (yum).' }),
     setup: z.array(z.url()).meta({ description: 'Files that set a machine up.' }),
+    retention: retention.nullable().optional().meta({ description: 'Without it, that of the repository.' }),
     createdAt: time,
   })
   .meta({ id: 'Channel' });
@@ -430,6 +436,10 @@ export const collectionsReply = z
         deleted: collectedFiles.meta({ description: 'Files that are gone now.' }),
         waiting: collectedFiles.meta({ description: 'Files that are to go within the hour.' }),
         bytes: z.object({ deleted: z.int(), waiting: z.int() }),
+        retained: z
+          .array(changeReply)
+          .readonly()
+          .meta({ description: 'What left the channels by their retention, a generation each.' }),
       }),
     ),
   })

@@ -7,11 +7,29 @@ import type { FormatName } from '../formats/package.ts';
 /** In the order in which they are published. */
 const compressions = ['gzip', 'zstd', 'xz'] as const;
 
+/**
+ * What stays in a channel: the last versions of each name and architecture, by the order of dpkg or rpm, and what
+ * came into it within so many days. The newest version always stays.
+ */
+export const retention = z
+  .strictObject({
+    keepVersions: z.int().min(1).max(10_000).optional(),
+    keepDays: z.number().min(0).max(36_500).optional(),
+  })
+  .refine(({ keepVersions, keepDays }) => keepVersions !== undefined || keepDays !== undefined, {
+    error: 'retention names keepVersions, keepDays or both',
+  });
+export type Retention = z.infer<typeof retention>;
+
 /** Each is optional in a request; what is not given stays as it is. */
 export const channelOptions = {
   compressions: z.array(z.enum(compressions)).min(1).max(compressions.length).optional().meta({
     description:
       'How indexes are compressed. apt: gzip, and zstd or xz beside it. yum: gzip, or zstd in its place, which the tools of el8 cannot read.',
+  }),
+  retention: retention.nullable().optional().meta({
+    description:
+      'What stays: the last `keepVersions` versions, and what came within `keepDays`. The rest leaves in a generation of its own at the next collection. Null for all; without it, as the repository says.',
   }),
 } as const;
 
@@ -32,6 +50,7 @@ export function withOptions(
     refuseCompressions(row.format, change.compressions);
     options.compressions = compressions.filter((name) => change.compressions?.includes(name));
   }
+  if (change.retention !== undefined) options.retention = change.retention;
   return JSON.stringify(options);
 }
 

@@ -14,8 +14,8 @@
  */
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
-import type { ChannelRow } from '../db/catalog.ts';
-import { getChannel, listAllChannels } from '../db/channels.ts';
+import type { ChannelRow, RepositoryRow } from '../db/catalog.ts';
+import { getChannel, listAllChannels, listChannels } from '../db/channels.ts';
 import {
   collectGenerations,
   collectPackages,
@@ -28,8 +28,10 @@ import {
   type GenerationAge,
   type Membership,
 } from '../db/collection.ts';
+import type { ChangeReport } from './change-channel.ts';
 import { needRepository } from './find.ts';
 import { recordEvent } from './record-event.ts';
+import { retain } from './retain.ts';
 import { generationKey, sweep, type Swept, type SweepDeps } from './sweep.ts';
 
 /** Generations of a channel that are kept whatever their age. */
@@ -73,18 +75,24 @@ export type Collection = {
   /** Files that are to go within the hour. */
   readonly waiting: readonly Swept[];
   readonly bytes: { readonly deleted: number; readonly waiting: number };
+  /** What left the channels because of their retention, one generation each. */
+  readonly retained: readonly ChangeReport[];
 };
 
 /** Collects one repository; one collection at a time. Throws `not_found`. */
 export async function collect(deps: CollectDeps, request: CollectRequest): Promise<Collection> {
   const { actor, repository } = request;
   authorise(actor, 'admin', repository);
-  await needRepository(deps.db, actor, repository);
-  return await deps.identities.run('collection', () => collectAlone(deps, request));
+  const row = await needRepository(deps.db, actor, repository);
+  return await deps.identities.run('collection', () => collectAlone(deps, request, row));
 }
 
-async function collectAlone(deps: CollectDeps, request: CollectRequest): Promise<Collection> {
-  const { repository, dryRun } = request;
+async function collectAlone(
+  deps: CollectDeps,
+  request: CollectRequest,
+  row: RepositoryRow,
+): Promise<Collection> {
+  const { actor, repository, dryRun } = request;
   const now = deps.clock.now();
   const kept = new Map<string, Kept>();
   const generations: { channel: string; number: number }[] = [];
@@ -97,6 +105,12 @@ async function collectAlone(deps: CollectDeps, request: CollectRequest): Promise
   const marked = new Set([...generations.map(generationKey), ...packages.map(({ path }) => path)]);
   const { graceMs } = deps.keepTimes;
   const files = await sweep(deps, { repository, now, graceMs, dryRun, marked });
+  // Last, so that what is said of the rest holds for a dry run too: what leaves now is collected another time.
+  const retained: ChangeReport[] = [];
+  for (const channel of await listChannels(deps.db, repository)) {
+    const report = await retain(deps, { actor, repository: row, channel, dryRun });
+    if (report && report.status !== 'unchanged') retained.push(report);
+  }
   const collection: Collection = {
     repository,
     generations: generations.map(({ channel, number }) => ({
@@ -106,6 +120,7 @@ async function collectAlone(deps: CollectDeps, request: CollectRequest): Promise
     packages: packages.map(describe),
     ...files,
     bytes: { deleted: sum(files.deleted), waiting: sum(files.waiting) },
+    retained,
   };
   if (!dryRun) await tell(deps, request, collection, now);
   return collection;

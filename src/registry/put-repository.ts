@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Catalog, RepositoryRow } from '../db/catalog.ts';
 import { findRepository, insertRepository, updateRepository } from '../db/repositories.ts';
 import { AppError } from '../errors.ts';
+import type { Retention } from './channel-options.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
@@ -25,6 +26,8 @@ export type RepositorySettings = {
   readonly signing?: SigningPolicy | undefined;
   /** The keys of producers, armoured, in place of those before. */
   readonly producerKeys?: readonly string[] | undefined;
+  /** Of the channels that have none of their own; null for none. */
+  readonly retention?: Retention | null | undefined;
 };
 
 export type PutRepositoryDeps = {
@@ -77,7 +80,7 @@ function changed(
   settings: RepositorySettings,
   now: number,
 ): RepositoryRow {
-  const { description, origin, visibility, signing, producerKeys } = settings;
+  const { description, origin, visibility, retention, signing, producerKeys } = settings;
   const before: RepositoryRow = old ?? {
     name,
     description: `Packages of ${name}`,
@@ -94,6 +97,7 @@ function changed(
     ...(description !== undefined && { description }),
     ...(origin !== undefined && { origin }),
     ...(visibility !== undefined && { visibility }),
+    ...(retention !== undefined && { retention: JSON.stringify(retention) }),
     ...(signing !== undefined && { signing }),
     ...(producerKeys && { producer_keys: writeProducerKeys(readProducerKeys(producerKeys, now / 1000)) }),
   };

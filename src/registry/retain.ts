@@ -1,5 +1,4 @@
 /** What leaves a channel by itself, by its age and its successors: a publication like any other, and no deletion. */
-import { z } from 'zod';
 import type { Actor } from '../auth/permissions.ts';
 import { listAll, type ChannelPackage } from '../db/channel-packages.ts';
 import type { ChannelRow, RepositoryRow } from '../db/catalog.ts';

@@ -3,6 +3,7 @@ import type { App } from '../../app.ts';
 import type { ChannelRow } from '../../db/catalog.ts';
 import { listChannels } from '../../db/channels.ts';
 import { formatOf } from '../../formats/formats.ts';
+import { parseOptions } from '../../registry/channel-options.ts';
 import { needChannel, needRepository } from '../../registry/find.ts';
 import { putChannel } from '../../registry/put-channel.ts';
 import { channelForm } from '../../publish/build.ts';
@@ -33,6 +34,7 @@ export function describeChannel(row: ChannelRow, publicUrl: string): z.infer<typ
     setup: channels
       .setupFiles(form, { armored: '', producersKey: null, packagesSigned: true })
       .map((file) => `${publicUrl}/${file.key}`),
+    retention: parseOptions(row).retention,
     createdAt: new Date(row.created_at).toISOString(),
   };
 }

@@ -7,6 +7,7 @@ import { listRepositories, listSigningKeys } from '../../db/repositories.ts';
 import { needRepository } from '../../registry/find.ts';
 import { putRepository } from '../../registry/put-repository.ts';
 import { producersOf } from '../../registry/signing-policy.ts';
+import { parseRetention } from '../../registry/retain.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
 import { eventsReply, putRepositoryBody, repositoryParams, repositoryReply } from '../schemas.ts';
@@ -20,6 +21,7 @@ export function repositoryRoutes(server: Server, app: App, identify: Identify): 
     description: row.description,
     origin: row.origin,
     visibility: row.visibility,
+    retention: parseRetention(row),
     createdAt: new Date(row.created_at).toISOString(),
     keys: (await listSigningKeys(app.db, row.name)).map(({ fingerprint, state }) => ({ fingerprint, state })),
     signing: row.signing,
