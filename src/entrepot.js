@@ -8,6 +8,6 @@ if (major < 24) {
   );
   process.exit(2);
 }
-// Before the thread pool starts: threads that wait for a disk stand still, and four of them are soon used up.
-process.env.UV_THREADPOOL_SIZE ??= '8';
+// Before the thread pool starts: threads that wait for a disk stand still, and a few of them are soon used up.
+process.env.UV_THREADPOOL_SIZE ??= '16';
 await import('./main.ts');

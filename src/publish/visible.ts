@@ -21,28 +21,31 @@ export async function showGeneration(
   { date, before }: { readonly date: number; readonly before: Visible | null },
 ): Promise<void> {
   await Promise.all(visible.aliases.map((alias) => store.putAlias(alias.key, alias.target)));
-  for (const pointer of visible.pointers) {
-    const file = await store.open(pointer.from);
-    if (!file) throw new Error(`${pointer.from} is missing from the store`);
-    await showPointer(store, pointer.key, await file.bytes(), date);
-  }
+  const pointers = await Promise.all(visible.pointers.map((pointer) => preparePointer(store, pointer, date)));
+  for (const { key, bytes, lastModified } of pointers.filter((pointer) => pointer !== null))
+    await store.putPointer(key, bytes, lastModified * 1000);
   // A form that is no longer made: left, its plain name would show an old index for ever.
   const kept = new Set(visible.aliases.map(({ key }) => key));
   const gone = before?.aliases.filter(({ key }) => !kept.has(key)) ?? [];
   await Promise.all(gone.map(({ key }) => store.delete(key)));
 }
 
+type Pointer = { readonly key: string; readonly bytes: Buffer; readonly lastModified: number };
+
 /**
- * Writes a pointer. Its time is `date`, or a second after what stands there when that is no older: apt
- * revalidates by time alone and in whole seconds, so two contents never share one (DESIGN, "What clients see").
+ * A pointer as it is to be written; null when it stands there already. Its time is `date`, or a second after what
+ * stands there when that is no older: apt revalidates by time alone and in whole seconds, so two contents never
+ * share one (DESIGN, "What clients see").
  */
-async function showPointer(store: Store, key: string, bytes: Buffer, date: number): Promise<void> {
-  const old = await store.open(key);
-  let lastModified = date;
-  if (old) {
-    const shownSince = Math.floor(old.lastModifiedMs / 1000);
-    if ((await old.bytes()).equals(bytes)) return;
-    lastModified = Math.max(date, shownSince + 1);
-  }
-  await store.putPointer(key, bytes, lastModified * 1000);
+async function preparePointer(
+  store: Store,
+  { key, from }: Visible['pointers'][number],
+  date: number,
+): Promise<Pointer | null> {
+  const [file, old] = await Promise.all([store.open(from), store.open(key)]);
+  const [bytes, shown] = await Promise.all([file?.bytes(), old?.bytes()]);
+  if (!bytes) throw new Error(`${from} is missing from the store`);
+  if (shown?.equals(bytes) === true) return null;
+  const after = old ? Math.floor(old.lastModifiedMs / 1000) + 1 : date;
+  return { key, bytes, lastModified: Math.max(date, after) };
 }

@@ -25,6 +25,11 @@ const chunksPerWrite = 1024;
 
 /** A folder that is removed under a writer every time is none that anybody collects. */
 const placeAttempts = 10;
+/** Folders that are remembered as made. */
+const maxFolders = 2000;
+
+/** A folder's fsync that runs, and the one after it. */
+type FolderSync = { readonly now: Promise<void>; next: Promise<void> | null };
 
 /** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
 export type Fatal = (error: unknown) => never;
@@ -51,6 +56,7 @@ export class DirectoryStore implements Store {
   readonly #fatal: Fatal;
   /** Folders known to exist and to be durable: a publication writes into the same few again and again. */
   readonly #folders = new Map<string, Promise<void>>();
+  readonly #syncs = new Map<string, FolderSync>();
 
   constructor(root: string, fatal: Fatal) {
     this.root = root;
@@ -269,6 +275,9 @@ export class DirectoryStore implements Store {
         throw error;
       });
       this.#folders.set(folder, ready);
+      // Every source package has a folder of its own: the oldest are forgotten, and looked at again when needed.
+      const [oldest] = this.#folders.keys();
+      if (this.#folders.size > maxFolders && oldest !== undefined) this.#folders.delete(oldest);
     }
     await ready;
   }
@@ -283,7 +292,27 @@ export class DirectoryStore implements Store {
     await this.#syncFolder(dirname(folder));
   }
 
+  /** Makes the names in a folder durable. Who comes while that is done shares the next time with all others. */
   async #syncFolder(folder: string): Promise<void> {
+    const known = this.#syncs.get(folder);
+    if (known) {
+      const again = (): Promise<void> => this.#beginSync(folder);
+      known.next ??= known.now.then(again, again);
+      await known.next;
+    } else await this.#beginSync(folder);
+  }
+
+  #beginSync(folder: string): Promise<void> {
+    const sync: FolderSync = { now: this.#syncFolderNow(folder), next: null };
+    this.#syncs.set(folder, sync);
+    const settle = (): void => {
+      if (!sync.next) this.#syncs.delete(folder);
+    };
+    sync.now.then(settle, settle);
+    return sync.now;
+  }
+
+  async #syncFolderNow(folder: string): Promise<void> {
     const handle = await open(folder, 'r');
     try {
       await this.#sync(handle);
