@@ -76,7 +76,9 @@ async function read(request: ReadRequest): Promise<ReadResult> {
   const targets: SignatureTargets | null = packages.signing ? packages.signing.targets(parsed) : null;
   const facts: PackageFacts = parsed.facts;
   const signatures = targets ? await judge(request, packages.signing?.signatures(parsed) ?? [], targets) : [];
-  return { facts, coreSha256: parsed.coreSha256, targets, signatures };
+  const key = packages.poolKey(request.place, facts);
+  const sealed = targets ? null : seal({ kind: 'seal', key, distinct: undefined, signatures: null });
+  return { facts, coreSha256: parsed.coreSha256, key, targets, signatures, sealed };
 }
 
 async function judge(

@@ -1,7 +1,7 @@
 /** Threads that read uploaded packages, one package at a time each, ended when they outlive their budget. */
 import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorCode, type Place } from '../errors.ts';
-import type { Entry, PackageSignatures, SignatureTargets } from '../formats/format.ts';
+import type { Entry, PackageSignatures, PoolPlace, SignatureTargets } from '../formats/format.ts';
 import type { FormatName, PackageFacts } from '../formats/package.ts';
 import type { JudgedSignature } from './signing-policy.ts';
 
@@ -9,15 +9,22 @@ export type ReadRequest = {
   readonly kind: 'read';
   readonly format: FormatName;
   readonly path: string;
+  /** Where the package is kept if it is taken. */
+  readonly place: PoolPlace;
   /** The keys, armoured, that the package's own signatures are held against; null when they do not matter. */
   readonly producerKeys: readonly string[] | null;
 };
 export type ReadResult = {
   readonly facts: PackageFacts;
   readonly coreSha256: string;
+  /** The key that the file has in the store, unless that is taken. */
+  readonly key: string;
+  /** What is to be signed inside the package; null when the format signs its metadata only. */
   readonly targets: SignatureTargets | null;
   /** Those that the package came with; empty when nobody asked. */
   readonly signatures: readonly JudgedSignature[];
+  /** The package sealed under that key, where nothing has to be signed before: most are, and asked for no more. */
+  readonly sealed: SealResult | null;
 };
 
 export type SealRequest = {
@@ -52,11 +59,7 @@ export type Failure = {
 
 /** A thread that is one upload's until it is released. */
 export type PackageReader = {
-  readonly read: (
-    format: FormatName,
-    path: string,
-    producerKeys?: readonly string[] | null,
-  ) => Promise<ReadResult>;
+  readonly read: (reading: Omit<ReadRequest, 'kind'>) => Promise<ReadResult>;
   /** Makes the package that was read last into the one to be served, and renders its index entries. */
   readonly seal: (sealing: Omit<SealRequest, 'kind'>) => Promise<SealResult>;
   readonly release: () => void;
@@ -92,8 +95,7 @@ export class PackageReaders {
       }
     };
     return {
-      read: (format, path, producerKeys = null) =>
-        ask<ReadResult>({ kind: 'read', format, path, producerKeys }),
+      read: (reading) => ask<ReadResult>({ kind: 'read', ...reading }),
       seal: (sealing) => ask<SealResult>({ kind: 'seal', ...sealing }),
       release: () => {
         if (!released) this.#release(worker, broken);

@@ -115,7 +115,9 @@ async function take(deps: UploadDeps, request: Upload, target: Target): Promise<
     );
   } finally {
     // Whatever stays is cleared at the next start; an upload that is published by now has not failed for it.
-    await Promise.allSettled([staged.path, `${staged.path}.signed`].map((path) => rm(path, { force: true })));
+    const { signing } = formatOf(target.place.format).packages;
+    const paths = signing ? [staged.path, `${staged.path}.signed`] : [staged.path];
+    await Promise.allSettled(paths.map((path) => rm(path, { force: true })));
   }
 }
 
@@ -210,7 +212,8 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
   const { policy, producerKeys } = await readPolicy(deps, target);
   const reader = await deps.readers.lease();
   try {
-    const read = await reader.read(target.place.format, staged.path, producerKeys); // 3 parse
+    const { format } = target.place;
+    const read = await reader.read({ format, path: staged.path, place: target.place, producerKeys }); // 3 parse
     const { name, version, architecture } = read.facts.identity;
     const identity = { ...target.place, name, version, architecture };
     return await exclusively(deps, target, read.facts.filename, async () => {
@@ -299,14 +302,16 @@ async function sign(
 ): Promise<Signed> {
   const { repository, format, distribution } = target.place;
   const { packages } = formatOf(format);
-  const usual = packages.poolKey({ repository, distribution }, read.facts);
   // Two identities can have one file name: an epoch is no part of it.
-  const isTaken = knownKey === undefined && (await pathIsTaken(deps.db, usual));
+  const isTaken = knownKey === undefined && (await pathIsTaken(deps.db, read.key));
   const distinct = isTaken ? staged.sha256.slice(0, 12) : undefined;
   const key =
     knownKey ??
-    (distinct === undefined ? usual : packages.poolKey({ repository, distribution }, read.facts, distinct));
-  const { targets, signedBy } = read;
+    (distinct === undefined
+      ? read.key
+      : packages.poolKey({ repository, distribution }, read.facts, distinct));
+  const { targets, sealed, signedBy } = read;
+  if (sealed && key === read.key) return { ...sealed, key, signedBy };
   if (!targets || !read.sign)
     return { ...(await reader.seal({ key, distinct, signatures: null })), key, signedBy };
   const signer = await deps.signerOf(repository);
@@ -319,8 +324,11 @@ async function sign(
     header: await signPacket(targets.header, signer, at),
     headerAndPayload: whole && (await signPacket(whole, signer, at)),
   };
-  const sealed = await reader.seal({ key, distinct, signatures });
-  return { ...sealed, key, signedBy: signer.key.fingerprint };
+  return {
+    ...(await reader.seal({ key, distinct, signatures })),
+    key,
+    signedBy: signer.key.fingerprint,
+  };
 }
 
 /**
