@@ -224,6 +224,7 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
           await restore(deps, known, staged, () =>
             sign(deps, target, staged, { ...read, sign: true, signedBy: null }, reader, known.path),
           );
+        reader.release();
         return await record(deps, request, target, { row: known, fresh: null });
       }
       const decision = decideSigning(policy, {
