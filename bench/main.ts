@@ -1,8 +1,12 @@
 /** `npm run bench <which> [options]`: one of the benches. */
 import { argv, exit } from 'node:process';
+import { benchIntake } from './intake.ts';
 import { benchPublish } from './publish.ts';
 
-const benches: Readonly<Record<string, (args: string[]) => Promise<void>>> = { publish: benchPublish };
+const benches: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  intake: benchIntake,
+  publish: benchPublish,
+};
 
 const [name = '', ...args] = argv.slice(2);
 const bench = benches[name];

@@ -9,7 +9,7 @@ import { processCost } from './measure.ts';
 import type { Contender } from './peers.ts';
 import type { Sample } from './samples.ts';
 
-const token = 'token-of-the-benches';
+export const token = 'token-of-the-benches';
 
 export type Ours = {
   readonly apt: Contender;

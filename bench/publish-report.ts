@@ -1,11 +1,9 @@
 /** The figures of `bench publish` as tables and a plot, in docs/performance.md. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { format as prettify, resolveConfig } from 'prettier';
 import { median, spread, type Cost } from './measure.ts';
 import { plot } from './plot.ts';
+import { docs, machine, writeSection } from './report.ts';
 
 /** One run of one entrant. */
 export type Measured = Cost & {
@@ -15,24 +13,12 @@ export type Measured = Cost & {
   readonly size: number;
 };
 
-const docs = join(import.meta.dirname, '../docs');
-
 export async function writeReport(measured: readonly Measured[], rounds: number): Promise<void> {
   writeFileSync(join(docs, 'performance-publish.svg'), plotOf(measured));
-  const path = join(docs, 'performance.md');
-  const text = replaceSection(readFileSync(path, 'utf8'), 'publish', sectionOf(measured, rounds));
-  writeFileSync(path, await prettify(text, { ...(await resolveConfig(path)), parser: 'markdown' }));
+  await writeSection('publish', sectionOf(measured, rounds));
 }
 
-/** What stands between two markers of a page is the script's; the rest is not. */
-export function replaceSection(page: string, name: string, section: string): string {
-  const [begin, end] = [`<!-- begin ${name} -->`, `<!-- end ${name} -->`];
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`docs/performance.md has no section ${name}`);
-  return `${page.slice(0, from)}${begin}\n\n${section}\n\n${page.slice(to)}`;
-}
-
-function sectionOf(measured: readonly Measured[], rounds: number): string {
+function sectionOf(measured: readonly Measured[], rounds: number): string[] {
   const formats = [...new Set(measured.map((one) => one.format))];
   return [
     `${machine()}; ${new Date().toISOString().slice(0, 10)}; medians of ${rounds} interleaved rounds, the quartiles beside them.`,
@@ -44,14 +30,7 @@ function sectionOf(measured: readonly Measured[], rounds: number): string {
       '',
       ...tableOf(measured.filter((one) => one.format === format)),
     ]),
-  ].join('\n');
-}
-
-/** What the figures were taken on. */
-export function machine(): string {
-  const [cpu] = cpus();
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim();
-  return `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, commit ${commit}`;
+  ];
 }
 
 type Row = { name: string; size: number; wall: number[]; cpu: number; peakKiB: number };

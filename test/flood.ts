@@ -1,18 +1,16 @@
 /** Many uploaders at once, and what clients found at the moment of each answer. */
 import type { Receipt } from '../src/registry/upload-package.ts';
 import type { Sample } from './packages.ts';
-import { readApt, readFrom, readYum, type Read, type ServedPackage } from './served.ts';
+import { readApt, readFrom, readYum, type Read } from './served.ts';
 import { Uploader } from './uploader.ts';
-
-type ReadChannel = (read: Read, repository: string, channel: string) => Promise<ServedPackage[]>;
 
 const kinds = {
   apt: {
-    read: readApt as ReadChannel,
+    read: readApt,
     pointer: (channel: string): string => `apt/main/dists/${channel}/InRelease`,
   },
   yum: {
-    read: readYum as ReadChannel,
+    read: readYum,
     pointer: (channel: string): string => `yum/main/${channel}/repodata/repomd.xml`,
   },
 } as const;
@@ -81,8 +79,16 @@ export type Flood = {
   readonly generations: readonly number[];
 };
 
-/** Uploads the samples into a channel of `main`, `width` at a time, each on a connection that is kept. */
-export async function flood(target: Target, samples: readonly Sample[], width: number): Promise<Flood> {
+/**
+ * Uploads the samples into a channel of `main`, `width` at a time, each on a connection that is kept. `answered` is
+ * called after the last answer, before what was found meanwhile is looked through.
+ */
+export async function flood(
+  target: Target,
+  samples: readonly Sample[],
+  width: number,
+  answered: () => void = () => undefined,
+): Promise<Flood> {
   const witness = new Witness(target);
   const refused: string[] = [];
   const generations = new Set<number>();
@@ -109,6 +115,7 @@ export async function flood(target: Target, samples: readonly Sample[], width: n
   const start = performance.now();
   await Promise.all(uploaders.map(work));
   const wallMs = performance.now() - start;
+  answered();
   for (const uploader of uploaders) uploader.close();
   return {
     wallMs,
