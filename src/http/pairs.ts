@@ -19,26 +19,24 @@ const keepMs = 5000;
 const looks = 20;
 const betweenLooksMs = 5;
 
-type Kept = {
-  readonly key: string;
-  readonly bytes: Buffer;
-  readonly lastModifiedMs: number;
-  readonly by: string;
-  readonly until: number;
-};
+type Content = { readonly bytes: Buffer; readonly lastModifiedMs: number };
+
+/** A signature, and the time of the document that it was found to fit. */
+type Fitting = { readonly documentMs: number; readonly signature: Content };
+
+type Kept = Content & { readonly key: string; readonly by: string; readonly until: number };
 
 export class Pairs {
   readonly #store: Store;
   readonly #kept = new WeakMap<object, Kept>();
+  /** By the key of the document: while a publication replaces the two, this is what the old one goes with. */
+  readonly #fitting = new Map<string, Fitting>();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /**
-   * What to send for a key of a repository: the file itself, unless it is half of a pair. `request` is asked only
-   * about the connection and who speaks on it.
-   */
+  /** What to send for a key of a repository: the file itself, unless it is half of a pair. */
   async open(request: IncomingMessage, repository: string, key: string): Promise<StoredFile | null> {
     const signature = signatureBeside(key);
     if (signature !== null && request.method === 'GET' && isDirect(request))
@@ -56,17 +54,31 @@ export class Pairs {
     for (let look = 1; ; look++) {
       const file = await this.#store.open(key);
       if (!file) return null;
-      const [document, signature] = await Promise.all([this.#read(key), this.#read(signatureKey)]);
-      const isSame = document?.lastModifiedMs === file.lastModifiedMs;
-      if (isSame && signature && (await this.#isPair(repository, document.bytes, signature.bytes))) {
+      const signature = await this.#signatureOf(repository, { key, file, signatureKey });
+      if (signature) {
         const kept = { ...signature, key: signatureKey, by: speaker(request), until: Date.now() + keepMs };
         this.#kept.set(request.socket, kept);
-        return file;
       }
-      if (look === looks || !signature) return file;
+      if (signature || look === looks) return file;
       await file.close();
       await wait(betweenLooksMs);
     }
+  }
+
+  /** The signature that fits the document of this moment; null when there is none, or the moment has passed. */
+  async #signatureOf(
+    repository: string,
+    { key, file, signatureKey }: { key: string; file: StoredFile; signatureKey: string },
+  ): Promise<Content | null> {
+    const known = this.#fitting.get(key);
+    const old = known?.documentMs === file.lastModifiedMs ? known.signature : null;
+    const signature = await this.#read(signatureKey);
+    if (!signature || old?.lastModifiedMs === signature.lastModifiedMs) return old;
+    const document = await this.#read(key);
+    if (document?.lastModifiedMs !== file.lastModifiedMs) return old;
+    if (!(await this.#fits(repository, document.bytes, signature.bytes))) return old;
+    this.#fitting.set(key, { documentMs: file.lastModifiedMs, signature });
+    return signature;
   }
 
   /** Once, and only for the same speaker. */
@@ -77,12 +89,12 @@ export class Pairs {
     return kept.by === speaker(request) && Date.now() < kept.until ? fileOf(kept) : null;
   }
 
-  async #read(key: string): Promise<{ bytes: Buffer; lastModifiedMs: number } | null> {
+  async #read(key: string): Promise<Content | null> {
     const file = await this.#store.open(key);
     return file && { bytes: await file.bytes(), lastModifiedMs: file.lastModifiedMs };
   }
 
-  async #isPair(repository: string, document: Buffer, signature: Buffer): Promise<boolean> {
+  async #fits(repository: string, document: Buffer, signature: Buffer): Promise<boolean> {
     const keys = await this.#read(keyFileKeys(repository).armored);
     const blocks = keys?.bytes.toString().match(/-----BEGIN [^]*?-----END [^\n]*\n/g) ?? [];
     try {

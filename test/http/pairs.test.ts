@@ -74,11 +74,22 @@ for (const { document, suffix, channel, sample } of pairs) {
   });
 }
 
+t.test('while the two are being replaced, the old document goes with the old signature', async (t) => {
+  const { app } = server;
+  const path = 'yum/main/stable-rpm/repodata/repomd.xml';
+  const get = connection(t);
+  const document = await get(path);
+  await app.store.putPointer(`${path}.asc`, Buffer.from('of the next one'), Date.now());
+  t.same(await get(path), document);
+  verifyDetached(document, (await get(`${path}.asc`)).toString(), [key]);
+});
+
 t.test('a document without a signature that fits is sent all the same', async (t) => {
   const { app } = server;
   const path = 'yum/main/stable-rpm/repodata/repomd.xml';
-  await app.store.putPointer(`${path}.asc`, Buffer.from('no signature'), Date.now());
+  await app.store.putPointer(path, Buffer.from('no document'), 1000);
+  await app.store.putPointer(`${path}.asc`, Buffer.from('no signature'), 1000);
   const get = connection(t);
-  t.match((await get(path)).toString(), '<repomd');
+  t.equal((await get(path)).toString(), 'no document');
   t.equal((await get(`${path}.asc`)).toString(), 'no signature');
 });
