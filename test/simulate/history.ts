@@ -24,7 +24,7 @@ import { hasDryRun, perform, type Answer } from './perform.ts';
 import { operationOf, type Plan, type Step } from './plan.ts';
 import { TreeReader, type View } from './served-view.ts';
 import { universe } from './universe.ts';
-import { channels, Machine, recover, repository, type Ground, type Life } from './world.ts';
+import { channels, keepTimes, Machine, recover, repository, type Ground, type Life } from './world.ts';
 
 export class Divergence extends Error {}
 
@@ -48,11 +48,14 @@ type Seen = {
   date: number;
   architectures: readonly string[];
   components: Set<string>;
+  /** Generations whose files may be gone. */
+  readonly collected: Set<number>;
   readonly pointers: Map<string, { bytes: Buffer; lastModifiedMs: number }>;
 };
 
 /** What a history came to, for a record of many. */
 export type Figures = {
+  collected: number;
   operations: number;
   generations: number;
   crashes: number;
@@ -71,7 +74,14 @@ export class History {
   readonly #seen: Record<ChannelName, Seen>;
   #life: Life;
   #state = startState;
-  readonly figures: Figures = { operations: 0, generations: 0, crashes: 0, failures: 0, refusals: 0 };
+  readonly figures: Figures = {
+    collected: 0,
+    operations: 0,
+    generations: 0,
+    crashes: 0,
+    failures: 0,
+    refusals: 0,
+  };
   /** What happened, a line for each step. */
   readonly log: string[] = [];
 
@@ -88,6 +98,7 @@ export class History {
       date: 0,
       architectures: [],
       components: new Set(['main']),
+      collected: new Set(),
       pointers: new Map(),
     });
     this.#seen = { dev: start(), test: start(), prod: start() };
@@ -302,7 +313,36 @@ export class History {
     const contents = new Map([...digests].map(([sample, { content }]) => [sample, content]));
     this.#state = this.#explain(performed, arrived, contents);
     for (const channel of channels) this.#adopt(channel, arrived[channel]);
+    for (const channel of channels) await this.#checkCollected(channel, performed);
     this.#checkAnswers(performed);
+  }
+
+  /** What is collected was needed no more; and a collection that nothing came between left nothing else of that kind. */
+  async #checkCollected(channel: ChannelName, performed: readonly Performed[]): Promise<void> {
+    const { head, collected } = this.#seen[channel];
+    const rows = await this.#db
+      .selectFrom('generations')
+      .select(['number', 'committed_at', 'collected_at'])
+      .where('channel', '=', `${repository}/${channel}`)
+      .execute();
+    const committed = new Map(rows.map((row) => [row.number, row.committed_at]));
+    const since = this.#machine.clock.now() - keepTimes.graceMs;
+    const [only] = performed;
+    const alone = performed.length === 1 && only?.operation.verb === 'collect' && only.outcome === 'done';
+    for (const { number, collected_at } of rows) {
+      const isNeeded = number > head - 3 || (committed.get(number + 1) ?? 0) > since;
+      if (collected_at === null) {
+        if (alone && !isNeeded) diverge(`${channel}: generation ${number} was not collected`);
+        continue;
+      }
+      if (collected.has(number)) continue;
+      if (!performed.some(({ operation }) => operation.verb === 'collect'))
+        diverge(`${channel}: generation ${number} was collected by nobody`);
+      // Where the next one is gone, this one goes with it, whatever the clock said in between.
+      if (isNeeded && !collected.has(number + 1)) diverge(`${channel}: generation ${number} was collected`);
+      collected.add(number);
+      this.figures.collected += 1;
+    }
   }
 
   /** What is being served now, with all that holds when nothing is being written. */
@@ -418,8 +458,9 @@ export class History {
   async #checkAllGenerations(): Promise<void> {
     const digests = await this.#digests();
     for (const channel of channels) {
-      const { head, history } = this.#seen[channel];
+      const { head, history, collected } = this.#seen[channel];
       for (let number = 1; number <= head; number++) {
+        if (collected.has(number)) continue;
         const view = await this.#view(channel, number);
         await this.#reader.checkFiles(view.files);
         const places = this.#placesOf(view, digests, `${channel} ${number}`);
@@ -491,6 +532,7 @@ function changedBy(operation: Operation): ChannelName | null {
     case 'upload':
     case 'stage':
     case 'settings':
+    case 'collect':
     case 'resign':
       return null;
   }
@@ -514,13 +556,27 @@ function follow(
     const next = planned ? merge(state, planned) : apply(state, of.operation, around);
     if (of.outcome === 'refused') {
       const { operation, error } = of;
-      const forced = error instanceof AppError && error.code === 'needs_force';
-      if (forced ? !('force' in operation) || operation.force : next && !disturbed) return null;
+      const code = error instanceof AppError ? error.code : '';
+      if (
+        code === 'needs_force'
+          ? !('force' in operation) || operation.force
+          : next && !disturbed && !mayBeGone(of)
+      )
+        return null;
     } else if (!next) return null;
     else if (part === 'plan') plans.set(of, { before: state, after: next });
     else states.push(next);
   }
   return states;
+}
+
+/** A package of no channel, or of an old generation, whose file was collected: which one that is the server knows. */
+function mayBeGone({ operation, error }: Performed): boolean {
+  return (
+    error instanceof AppError &&
+    error.code === 'package_collected' &&
+    (operation.verb === 'publish' || operation.verb === 'rollback' || operation.verb === 'promote')
+  );
 }
 
 /** Does to a state what was worked out for another one. */

@@ -59,6 +59,8 @@ export type Operation =
       readonly description: string;
       readonly grow: boolean;
     }
+  /** After some time, which goes by before it. */
+  | { readonly verb: 'collect'; readonly afterMs: number }
   | { readonly verb: 'resign' };
 
 /** What the model needs beside the state: it does not change while operations run. */
@@ -119,6 +121,7 @@ export function apply(state: State, operation: Operation, around: Surroundings):
       return then ? withChannel(state, operation.channel, then) : null;
     }
     case 'settings':
+    case 'collect':
     case 'resign':
       return state;
   }

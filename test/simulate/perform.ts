@@ -1,6 +1,7 @@
 /** Operations of the model as calls of the server. */
 import { Readable } from 'node:stream';
 import type { ChangeReport } from '../../src/registry/change-channel.ts';
+import { collect } from '../../src/registry/collect.ts';
 import { promote } from '../../src/registry/promote.ts';
 import { publishChanges } from '../../src/registry/publish-changes.ts';
 import { putChannel } from '../../src/registry/put-channel.ts';
@@ -84,6 +85,11 @@ export async function perform(
       const { channel, description, grow } = operation;
       const components = format === 'apt' && grow ? { components: ['main', 'extra'] } : {};
       await putChannel(life, actor, repository, channel, { format, description, ...components });
+      return none;
+    }
+    case 'collect': {
+      life.clock.advance(operation.afterMs);
+      await collect(life, { actor, repository, dryRun: false });
       return none;
     }
     case 'resign':

@@ -52,9 +52,13 @@ function stepOf(random: Random): Step {
 export function planOf(seed: number): Plan {
   const random = randomFrom(seed);
   const format = random() < 0.5 ? 'apt' : 'yum';
-  const length = 3 + below(random, 9);
+  // Long ones have generations to collect.
+  const length = random() < 0.15 ? 12 + below(random, 16) : 3 + below(random, 7);
   return { seed, format, steps: Array.from({ length }, () => stepOf(random)) };
 }
+
+/** What is marked is deleted an hour later, and nothing is marked within two hours. */
+const ages = [0, 70 * 60_000, 3 * 3_600_000, 5 * 3_600_000];
 
 export type Meeting = {
   readonly format: FormatName;
@@ -66,7 +70,7 @@ export type Meeting = {
 /** What an operation's number means where it is met. Most of what it asks for is there; not all. */
 export function operationOf(seed: number, { format, state, heads, components }: Meeting): Operation {
   const random = randomFrom(seed);
-  const channel = pick(random, channels);
+  const channel = random() < 0.4 ? 'dev' : pick(random, channels);
   const anySample = (): number => below(random, universe[format].length);
   const held = [...new Set([...state.channels[channel]].map((place) => partsOf(place).sample))];
   const heldSample = (): number => (held.length > 0 && random() < 0.9 ? pick(random, held) : anySample());
@@ -77,15 +81,15 @@ export function operationOf(seed: number, { format, state, heads, components }: 
   const contentOf = (sample: number): number => (random() < 0.9 ? (state.contents.get(sample) ?? 0) : 1);
   const force = random() < 0.75;
   const verb = random();
-  if (verb < 0.36) {
+  if (verb < 0.34) {
     const sample = anySample();
     return { verb: 'upload', channel, sample, content: contentOf(sample), component: component() };
   }
-  if (verb < 0.42) {
+  if (verb < 0.4) {
     const sample = anySample();
     return { verb: 'stage', sample, content: contentOf(sample) };
   }
-  if (verb < 0.54) {
+  if (verb < 0.52) {
     const known = [...state.contents.keys()];
     const knownSample = (): number =>
       known.length > 0 && random() < 0.95 ? pick(random, known) : anySample();
@@ -94,8 +98,8 @@ export function operationOf(seed: number, { format, state, heads, components }: 
     const remove = random() < 0.4 ? some(heldSample, 2).filter((sample) => !come.includes(sample)) : [];
     return { verb: 'publish', channel, add, remove, component: component(), force };
   }
-  if (verb < 0.66) return { verb: 'yank', channel, sample: heldSample() };
-  if (verb < 0.82) {
+  if (verb < 0.63) return { verb: 'yank', channel, sample: heldSample() };
+  if (verb < 0.78) {
     const to = pick(
       random,
       channels.filter((other) => other !== channel),
@@ -103,10 +107,11 @@ export function operationOf(seed: number, { format, state, heads, components }: 
     const samples = random() < 0.5 ? null : some(heldSample, 3);
     return { verb: 'promote', from: channel, to, samples, exact: random() < 0.3, force };
   }
-  if (verb < 0.93) {
+  if (verb < 0.86) {
     const generation = 1 + below(random, heads[channel] + (random() < 0.1 ? 2 : 0));
     return { verb: 'rollback', channel, generation, force };
   }
-  if (verb < 0.97) return { verb: 'settings', channel, description: `made by ${seed}`, grow: random() < 0.5 };
+  if (verb < 0.89) return { verb: 'settings', channel, description: `made by ${seed}`, grow: random() < 0.5 };
+  if (verb < 0.98) return { verb: 'collect', afterMs: pick(random, ages) };
   return { verb: 'resign' };
 }

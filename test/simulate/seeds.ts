@@ -55,7 +55,14 @@ export async function runSeeds(
   ground: Ground,
   { from, count, mostFailures = 3 }: { from: number; count: number; mostFailures?: number },
 ): Promise<Result> {
-  const figures: Figures = { operations: 0, generations: 0, crashes: 0, failures: 0, refusals: 0 };
+  const figures: Figures = {
+    operations: 0,
+    generations: 0,
+    collected: 0,
+    crashes: 0,
+    failures: 0,
+    refusals: 0,
+  };
   const failures: Failure[] = [];
   let seeds = 0;
   for (; seeds < count && failures.length < mostFailures; seeds++) {

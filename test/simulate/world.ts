@@ -14,6 +14,7 @@ import { insertRepository, insertSigningKey } from '../../src/db/repositories.ts
 import { createLogger } from '../../src/logger.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { Publisher } from '../../src/publish/publisher.ts';
+import type { KeepTimes } from '../../src/registry/collect.ts';
 import { Mutexes } from '../../src/registry/mutexes.ts';
 import { PackageReaders } from '../../src/registry/package-readers.ts';
 import { UploadRecorder } from '../../src/registry/record-upload.ts';
@@ -126,8 +127,12 @@ export type Life = {
   readonly identities: Mutexes;
   readonly stagingDir: string;
   readonly receiveLimits: { readonly maxBytes: number; readonly idleMs: number };
+  readonly keepTimes: KeepTimes;
   readonly publicUrl: string;
 };
+
+/** So short that histories of some hours meet it. */
+export const keepTimes: KeepTimes = { graceMs: 2 * hourMs, stagedMs: 2 * hourMs };
 
 export class Machine {
   readonly database: Sqlite.Database;
@@ -182,6 +187,7 @@ export class Machine {
       identities: new Mutexes(),
       stagingDir,
       receiveLimits: { maxBytes: 2 ** 24, idleMs: 600_000 },
+      keepTimes,
       publicUrl,
     };
   }
