@@ -77,9 +77,19 @@ export type EntryRow = { package: string; kind: string; body: string };
 type ChannelPackageRow = {
   channel: string;
   package: string;
+  /** The package's. */
+  name: string;
   component: string;
   added_in: number;
   removed_in: number | null;
+};
+
+type FileNameRow = {
+  repository: string;
+  folder: string;
+  basename: string;
+  name: string;
+  package: string;
 };
 
 export type PackageRelationRow = {
@@ -206,6 +216,7 @@ export type Tables = {
   channels: ChannelRow;
   packages: PackageRow;
   package_files: PackageFileRow;
+  file_names: FileNameRow;
   package_relations: PackageRelationRow;
   pins: PinRow;
   documents: { sha256: string; body: string };

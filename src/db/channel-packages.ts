@@ -104,6 +104,23 @@ export async function listRelated(
   );
 }
 
+/** What the head of one channel holds that the head of another does not. */
+export async function listOnlyIn(db: Catalog, channel: string, other: string): Promise<ChannelPackage[]> {
+  return await membersWhere(db, channel, heldInHead, (where) =>
+    where.not(
+      where.exists(
+        where
+          .selectFrom('channel_packages as there')
+          .select('there.package')
+          .where('there.channel', '=', other)
+          .whereRef('there.package', '=', 'member.package')
+          .whereRef('there.component', '=', 'member.component')
+          .where('there.removed_in', 'is', null),
+      ),
+    ),
+  );
+}
+
 /** Everything that the head of a channel holds. */
 export async function listAll(db: Catalog, channel: string): Promise<ChannelPackage[]> {
   return await membersWhere(db, channel, heldInHead);

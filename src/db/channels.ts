@@ -65,3 +65,46 @@ export async function moveHead(
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
+
+/** A channel with what its head says of it; nothing before its first generation. */
+export type ChannelHead = Pick<
+  ChannelRow,
+  'id' | 'repository' | 'name' | 'format' | 'distribution' | 'description' | 'head' | 'created_at'
+> & {
+  packages: number | null;
+  date: number | null;
+  signed_at: number | null;
+  committed_at: number | null;
+  cause: string | null;
+  actor: string | null;
+};
+
+/** The channels of these repositories with their heads, by id; without those that have expired. */
+export async function listHeads(db: Catalog, repositories: readonly string[]): Promise<ChannelHead[]> {
+  if (repositories.length === 0) return [];
+  return await db
+    .selectFrom('channels')
+    .leftJoin('generations', (join) =>
+      join.onRef('generations.channel', '=', 'channels.id').onRef('generations.number', '=', 'channels.head'),
+    )
+    .select([
+      'channels.id',
+      'channels.repository',
+      'channels.name',
+      'channels.format',
+      'channels.distribution',
+      'channels.description',
+      'channels.head',
+      'channels.created_at',
+      'generations.packages',
+      'generations.date',
+      'generations.signed_at',
+      'generations.committed_at',
+      'generations.cause',
+      'generations.actor',
+    ])
+    .where('channels.repository', 'in', repositories)
+    .where('channels.deleted_at', 'is', null)
+    .orderBy('channels.id')
+    .execute();
+}

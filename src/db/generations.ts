@@ -64,3 +64,69 @@ export async function updateSigning(
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
+
+/** A generation as lists show it: without its documents. */
+export type GenerationBrief = Pick<
+  GenerationRow,
+  'number' | 'committed_at' | 'cause' | 'actor' | 'added' | 'removed' | 'packages' | 'collected_at'
+>;
+
+const brief = [
+  'number',
+  'committed_at',
+  'cause',
+  'actor',
+  'added',
+  'removed',
+  'packages',
+  'collected_at',
+] as const;
+
+/** The generations of a channel without their documents, the newest first. */
+export async function listGenerationBriefs(
+  db: Catalog,
+  channel: string,
+  page: { before?: number; limit: number },
+): Promise<GenerationBrief[]> {
+  let query = db
+    .selectFrom('generations')
+    .select(brief)
+    .where('channel', '=', channel)
+    .orderBy('number', 'desc')
+    .limit(page.limit);
+  if (page.before !== undefined) query = query.where('number', '<', page.before);
+  return await query.execute();
+}
+
+/** Generations of several channels by their numbers, with what lists show. */
+export async function findGenerationBriefs(
+  db: Catalog,
+  channel: string,
+  numbers: readonly number[],
+): Promise<GenerationBrief[]> {
+  if (numbers.length === 0) return [];
+  return await db
+    .selectFrom('generations')
+    .select(brief)
+    .where('channel', '=', channel)
+    .where('number', 'in', numbers)
+    .execute();
+}
+
+/** The generation that a channel served at a moment; undefined before its first. */
+export async function generationAt(
+  db: Catalog,
+  channel: string,
+  moment: number,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('generations')
+    .select('number')
+    .where('channel', '=', channel)
+    .where('committed_at', '<=', moment)
+    .orderBy('committed_at', 'desc')
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number;
+}

@@ -1,6 +1,7 @@
 /** What is in a channel, by generation: DESIGN, "Commit and recovery". */
 import { sql } from 'kysely';
 import type { Catalog, PackageRow, PendingChangeRow } from './catalog.ts';
+import { prefixRange } from './prefix.ts';
 
 /** A package in a component, as far as its place in an index goes: a channel may have very many. */
 export type Member = Pick<PackageRow, 'name' | 'version' | 'architecture' | 'sha256'> & {
@@ -71,20 +72,26 @@ export async function listMemberDetails(
     .select(['member.component', 'member.added_in'])
     .where('member.channel', '=', channel)
     .where('member.removed_in', 'is', null)
-    .orderBy('package.name')
-    .orderBy('package.id')
+    .orderBy('member.name')
+    .orderBy('member.package')
     .orderBy('member.component')
     .limit(filter.limit);
   const { name, after } = filter;
-  if (name !== undefined) query = query.where('package.name', '=', name);
+  if (name !== undefined) query = query.where('member.name', '=', name);
   if (after !== undefined)
-    query = query.where((where) =>
-      where.or([
-        where('package.name', '>', after.name),
-        where.and([where('package.name', '=', after.name), where('package.id', '>', after.id)]),
-        where.and([where('package.id', '=', after.id), where('member.component', '>', after.component)]),
-      ]),
-    );
+    // The first condition follows from the others, and is where the index begins.
+    query = query
+      .where('member.name', '>=', after.name)
+      .where((where) =>
+        where.or([
+          where('member.name', '>', after.name),
+          where('member.package', '>', after.id),
+          where.and([
+            where('member.package', '=', after.id),
+            where('member.component', '>', after.component),
+          ]),
+        ]),
+      );
   return await query.execute();
 }
 
@@ -150,7 +157,15 @@ export async function addMember(
 ): Promise<void> {
   await db
     .insertInto('channel_packages')
-    .values({ ...row, removed_in: null })
+    .values((from) => ({
+      ...row,
+      // Empty for what is no package: the foreign key then says so.
+      name: from.fn.coalesce(
+        from.selectFrom('packages').select('packages.name').where('packages.id', '=', row.package),
+        from.val(''),
+      ),
+      removed_in: null,
+    }))
     .execute();
 }
 
@@ -241,4 +256,115 @@ export async function settleChanges(
       .execute();
   }
   return settled === BigInt(changes.length);
+}
+
+/** A member as a list of packages shows it. */
+export type MemberBrief = Pick<
+  PackageRow,
+  'id' | 'format' | 'distribution' | 'name' | 'version' | 'architecture' | 'summary' | 'size_bytes'
+> & { component: string; added_in: number };
+
+export type BriefFilter = {
+  /** Null for the head. */
+  readonly generation: number | null;
+  /** Names that begin so; empty for all. */
+  readonly prefix: string;
+  readonly after?: MemberPlace;
+  readonly limit: number;
+};
+
+/** A page of what a channel holds or held, in the order of `listMemberDetails`. */
+export async function listMemberBriefs(
+  db: Catalog,
+  channel: string,
+  { generation, prefix, after, limit }: BriefFilter,
+): Promise<MemberBrief[]> {
+  const range = prefixRange(prefix);
+  let query = db
+    .selectFrom('channel_packages as member')
+    .innerJoin('packages as package', 'package.id', 'member.package')
+    .select(['package.id', 'package.format', 'package.distribution', 'package.name', 'package.version'])
+    .select(['package.architecture', 'package.summary', 'package.size_bytes'])
+    .select(['member.component', 'member.added_in'])
+    .where('member.channel', '=', channel)
+    .orderBy('member.name')
+    .orderBy('member.package')
+    .orderBy('member.component')
+    .limit(limit);
+  if (prefix !== '') query = query.where('member.name', '>=', range.from).where('member.name', '<', range.to);
+  if (generation === null) query = query.where('member.removed_in', 'is', null);
+  else
+    query = query
+      .where('member.added_in', '<=', generation)
+      .where((where) =>
+        where.or([where('member.removed_in', 'is', null), where('member.removed_in', '>', generation)]),
+      );
+  if (after !== undefined)
+    query = query
+      .where('member.name', '>=', after.name)
+      .where((where) =>
+        where.or([
+          where('member.name', '>', after.name),
+          where('member.package', '>', after.id),
+          where.and([
+            where('member.package', '=', after.id),
+            where('member.component', '>', after.component),
+          ]),
+        ]),
+      );
+  return await query.execute();
+}
+
+/** How many packages the head of one channel holds that the head of another does not. */
+export async function countOnlyIn(db: Catalog, channel: string, other: string): Promise<number> {
+  const row = await db
+    .selectFrom('channel_packages as here')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('here.channel', '=', channel)
+    .where('here.removed_in', 'is', null)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('channel_packages as there')
+            .select('there.package')
+            .where('there.channel', '=', other)
+            .whereRef('there.package', '=', 'here.package')
+            .whereRef('there.component', '=', 'here.component')
+            .where('there.removed_in', 'is', null),
+        ),
+      ),
+    )
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+export type Stay = {
+  package: string;
+  channel: string;
+  component: string;
+  added_in: number;
+  removed_in: number | null;
+};
+
+/** Every channel that holds or held these packages, with the generations in which they came and went. */
+export async function listStays(db: Catalog, packages: readonly string[]): Promise<Stay[]> {
+  if (packages.length === 0) return [];
+  return await db
+    .selectFrom('channel_packages')
+    .select(['package', 'channel', 'component', 'added_in', 'removed_in'])
+    .where('package', 'in', packages)
+    .orderBy('channel')
+    .orderBy('added_in')
+    .execute();
+}
+
+/** How many changes wait to be published, by channel; channels without any are left out. */
+export async function countPending(db: Catalog): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('pending_changes')
+    .select((select) => ['channel', select.fn.countAll<number>().as('count')])
+    .groupBy('channel')
+    .execute();
+  return new Map(rows.map(({ channel, count }) => [channel, count]));
 }

@@ -6,6 +6,7 @@ import type {
   PackageRow,
   UploadRow,
 } from './catalog.ts';
+import { enterFileNames, leaveFileNames } from './file-names.ts';
 
 /** A package's identity with where it holds: the columns of the unique index. */
 export type IdentityKey = Pick<
@@ -82,6 +83,7 @@ export async function insertPackage(
   await db.insertInto('entries').values(entries).execute();
   await inRuns(files, (run) => db.insertInto('package_files').values(run).execute());
   await inRuns(relations, (run) => db.insertInto('package_relations').values(run).execute());
+  await enterFileNames(db, row.id);
 }
 
 async function inRuns<T>(rows: readonly T[], insert: (run: readonly T[]) => Promise<unknown>): Promise<void> {
@@ -89,13 +91,27 @@ async function inRuns<T>(rows: readonly T[], insert: (run: readonly T[]) => Prom
     await insert(rows.slice(start, start + rowsPerInsert));
 }
 
-export async function listPackageFiles(db: Catalog, id: string): Promise<PackageFileRow[]> {
-  return await db
+/** The files of a package in its order: all of them, or `limit` from position `from` on. */
+export async function listPackageFiles(
+  db: Catalog,
+  id: string,
+  page?: { from: number; limit: number },
+): Promise<PackageFileRow[]> {
+  let query = db.selectFrom('package_files').selectAll().where('package', '=', id).orderBy('position');
+  if (page) query = query.where('position', '>=', page.from).limit(page.limit);
+  return await query.execute();
+}
+
+export async function countPackageFiles(db: Catalog, id: string): Promise<number> {
+  // Positions count from 0 without gaps.
+  const last = await db
     .selectFrom('package_files')
-    .selectAll()
+    .select('position')
     .where('package', '=', id)
-    .orderBy('position')
-    .execute();
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return last ? last.position + 1 : 0;
 }
 
 export async function listPackages(db: Catalog): Promise<PackageRow[]> {
@@ -120,6 +136,7 @@ export async function withdraw(db: Catalog, event: string, packageId: string | n
   await db.deleteFrom('uploads').where('event', '=', event).execute();
   await db.deleteFrom('events').where('id', '=', event).execute();
   if (packageId === null || (await isUsed(db, packageId))) return { changes: true, package: false };
+  await leaveFileNames(db, packageId);
   for (const table of ['entries', 'package_files', 'package_relations', 'downloads'] as const)
     await db.deleteFrom(table).where('package', '=', packageId).execute();
   await db.deleteFrom('packages').where('id', '=', packageId).execute();

@@ -64,8 +64,8 @@ export function toAppError(error: unknown): AppError {
   return new AppError('internal', 'Something failed that should not have.', undefined, { cause: error });
 }
 
-/** Answers with the problem, and logs what is the server's fault, once. */
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Sets status and headers for an error, and logs what is the server's fault, once; returns it as one of ours. */
+export function beginProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): AppError {
   const failure = toAppError(error);
   const row = errorTable[failure.code];
   if (row.status >= 500) request.log.error({ err: failure.cause ?? failure }, failure.message);
@@ -75,21 +75,24 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (row.status === 408) reply.header('connection', 'close');
   const retryAfter = retryAfterSeconds[row.status];
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  return reply
-    .code(row.status)
-    .header('cache-control', 'no-store')
-    .header('x-request-id', request.id)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `/errors#${failure.code}`,
-        title: row.title,
-        status: row.status,
-        code: failure.code,
-        detail: failure.message,
-        action: row.action,
-        ...(failure.place ? { place: failure.place } : {}),
-        requestId: request.id,
-      }),
-    );
+  reply.code(row.status).header('cache-control', 'no-store').header('x-request-id', request.id);
+  return failure;
+}
+
+/** Answers with the problem for programs. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = beginProblem(error, request, reply);
+  const row = errorTable[failure.code];
+  return reply.type('application/problem+json').send(
+    JSON.stringify({
+      type: `/errors#${failure.code}`,
+      title: row.title,
+      status: row.status,
+      code: failure.code,
+      detail: failure.message,
+      action: row.action,
+      ...(failure.place ? { place: failure.place } : {}),
+      requestId: request.id,
+    }),
+  );
 }

@@ -11,6 +11,7 @@ import { sessionOf } from './session.ts';
 
 const mediaTypes = {
   'style.css': 'text/css; charset=utf-8',
+  'page.js': 'text/javascript; charset=utf-8',
 } as const;
 
 const assets = Object.entries(mediaTypes).map(([name, mediaType]) => ({
@@ -66,4 +67,16 @@ export function assetRoutes(server: Server): void {
         .header('x-content-type-options', 'nosniff')
         .send(bytes),
     );
+}
+
+/** A text out of a package, as it is: a browser shows it and runs nothing of it. */
+export function sendText(reply: FastifyReply, text: string): FastifyReply {
+  return reply
+    .type('text/plain; charset=utf-8')
+    .headers({
+      'cache-control': 'private, no-cache',
+      ...headers,
+      'content-security-policy': "sandbox; default-src 'none'",
+    })
+    .send(text);
 }

@@ -4,7 +4,12 @@ import { isIPv6 } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -16,10 +21,11 @@ import type { App } from '../app.ts';
 import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { version } from '../version.ts';
-import { createIdentification } from './identify.ts';
+import { createIdentification, type Identify } from './identify.ts';
 import { Lingering } from './linger.ts';
 import type { Server } from './instance.ts';
 import { acceptForms } from './forms.ts';
+import { sendProblemPage, wantsPage } from './problem-page.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
@@ -112,25 +118,38 @@ function addHooks(server: Server, app: App): void {
   });
 }
 
-export async function createServer(app: App): Promise<Server> {
-  const server = newServer(app);
-  answerExpect(server);
-  server.setValidatorCompiler(validatorCompiler);
-  server.setSerializerCompiler(serializerCompiler);
-  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+/** Errors as pages for people with a browser, as problem details for programs. */
+function answerProblems(server: Server, app: App, identify: Identify): void {
+  const answer = async (
+    error: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> =>
+    wantsPage(request)
+      ? await sendProblemPage({ app, identify }, error, request, reply)
+      : sendProblem(error, request, reply);
+  server.setErrorHandler(answer);
   server.setNotFoundHandler((request, reply) =>
-    sendProblem(
+    answer(
       new AppError('not_found', `${request.method} ${request.url} is no call of this server.`),
       request,
       reply,
     ),
   );
+}
+
+export async function createServer(app: App): Promise<Server> {
+  const server = newServer(app);
+  answerExpect(server);
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
   addHooks(server, app);
   await server.register(helmet, { global: false });
   await server.register(rateLimit, { global: false });
   await server.register(swagger, swaggerOptions);
   const identification = createIdentification(server, app);
   const { identify, identifyPerson } = identification;
+  answerProblems(server, app, identifyPerson);
   const lingering = new Lingering(server, Math.min(lingerMs, app.receiveLimits.idleMs));
   await server.register((api, _options, done) => {
     const typed = api.withTypeProvider<ZodTypeProvider>();

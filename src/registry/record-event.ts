@@ -4,26 +4,28 @@ import { insertEvent } from '../db/events.ts';
 import { createId } from '../ids.ts';
 
 /** What was done, in the words of the audit page. */
-export type EventKind =
-  | 'repository-create'
-  | 'repository-update'
-  | 'channel-create'
-  | 'channel-update'
-  | 'key-generate'
-  | 'token-create'
-  | 'token-revoke'
-  | 'sign-in'
-  | 'sign-out-everywhere'
-  | 'upload'
-  | 'stage'
-  | 'yank'
-  | 'promote'
-  | 'rollback'
-  | 'pin'
-  | 'unpin'
-  | 'publish'
-  | 'retention'
-  | 'collect';
+export const eventKinds = [
+  'repository-create',
+  'repository-update',
+  'channel-create',
+  'channel-update',
+  'key-generate',
+  'token-create',
+  'token-revoke',
+  'sign-in',
+  'sign-out-everywhere',
+  'upload',
+  'stage',
+  'yank',
+  'promote',
+  'rollback',
+  'pin',
+  'unpin',
+  'publish',
+  'retention',
+  'collect',
+] as const;
+export type EventKind = (typeof eventKinds)[number];
 
 export type NewEvent = {
   readonly at: number;

@@ -1,21 +1,9 @@
 /** The URLs of the pages on which something is done, each made in one place. */
 
-const segment = encodeURIComponent;
-const repository = (name: string): string => `/r/${segment(name)}`;
-const channel = (repositoryName: string, name: string): string =>
-  `${repository(repositoryName)}/c/${segment(name)}`;
+import { channelUrl as channel, repositoryUrl as repository, writeQuery } from './links.ts';
 
-export const channelUrl = channel;
-export const packageUrl = (repositoryName: string, name: string): string =>
-  `${repository(repositoryName)}/p/${segment(name)}`;
-
-type Query = Readonly<Record<string, string | number | undefined>>;
-
-function withQuery(path: string, query: Query): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return text === '' ? path : `${path}?${text}`;
-}
+const withQuery = (path: string, query: Parameters<typeof writeQuery>[0]): string =>
+  `${path}${writeQuery(query)}`;
 
 /** `next` is where to go on afterwards. */
 export const signInUrl = (next?: string): string => withQuery('/sign-in', { next });

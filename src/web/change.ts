@@ -1,5 +1,6 @@
 /** Pages on which a channel is changed: first what would happen, then the button that does just that. */
-import { channelUrl, editChannelUrl, packageUrl, promoteUrl, rollBackUrl, yankUrl } from './action-links.ts';
+import { editChannelUrl, promoteUrl, rollBackUrl, yankUrl } from './action-links.ts';
+import { channelUrl, packageUrl } from './links.ts';
 import { differenceView, type DifferenceView } from './difference.ts';
 import { actionForm, hiddenFields, refusalNotice, selectField, textField, type Option } from './form.ts';
 import { html, type Html } from './html.ts';

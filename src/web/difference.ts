@@ -28,7 +28,7 @@ type MoveView = {
 };
 
 /** Rows of one table; what is longer is read over the API. */
-const maxRows = 500;
+const maxRows = 150;
 
 const kinds = {
   new: { text: 'new', tag: 'tag ok', effect: 'can be installed' },

@@ -23,6 +23,9 @@ export type Section = 'repositories' | 'setup' | 'keys' | 'status';
 
 const sections: readonly (Link & { readonly name: Section })[] = [
   { name: 'repositories', text: 'Repositories', href: '/' },
+  { name: 'setup', text: 'Set-up', href: '/setup' },
+  { name: 'keys', text: 'Keys', href: '/keys' },
+  { name: 'status', text: 'Status', href: '/status' },
 ];
 
 /** `version` makes the URLs of style and script change when they do. */
@@ -34,6 +37,7 @@ export function renderPage(page: Page, assetVersion: string): string {
       <meta name="color-scheme" content="light dark" />
       <title>${page.title} · Entrepot</title>
       <link rel="stylesheet" href="/assets/${assetVersion}/style.css" />
+      <script src="/assets/${assetVersion}/page.js" defer></script>
     </head>
     <body>
       <a class="skip" href="#main">Skip to the content</a>
@@ -48,7 +52,7 @@ export function renderPage(page: Page, assetVersion: string): string {
   `);
 }
 
-function band({ section, account }: Page): Html {
+function band({ section, query, account }: Page): Html {
   return html`
     <header class="band">
       <div>
@@ -62,9 +66,20 @@ function band({ section, account }: Page): Html {
             )}
           </ul>
         </nav>
+        ${searchField(query)}
         ${account && html`<div class="account">${account}</div>`}
       </div>
     </header>
+  `;
+}
+
+function searchField(query: string | undefined): Html {
+  return html`
+    <form class="search" method="get" action="/search" role="search" aria-label="Search">
+      <label class="hidden" for="search">Name, file, commit or digest</label>
+      <input id="search" type="search" name="q" placeholder="Name, file, commit, digest" value=${query ?? ''} autocomplete="off" />
+      <button>Search</button>
+    </form>
   `;
 }
 

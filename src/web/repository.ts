@@ -1,40 +1,43 @@
 import { html, type Html } from './html.ts';
-import { pageHead } from './layout.ts';
+import { freshness, type ChannelLine } from './home.ts';
+import { pageHead, type Tab } from './layout.ts';
+import { channelUrl, packageUrl, repositoryUrl, setupUrl } from './links.ts';
+import { nextPage } from './paging.ts';
 import { table } from './table.ts';
-import { count, groupsOfFour } from './words.ts';
+import { ago, count, groupsOfFour } from './words.ts';
 
-export type ChannelSection = {
-  readonly name: string;
-  readonly format: 'apt' | 'yum';
-  readonly description: string;
-  readonly generation: number;
-  readonly packages: number;
-  /** The first of them, by name. */
-  readonly shown: readonly PackageLine[];
-  /** Commands that set a machine up, with the client that they are for. */
-  readonly setup: readonly { readonly client: string; readonly commands: string }[];
+/** How two neighbours in a strip differ, in packages. */
+export type Drift = { readonly onlyHere: number; readonly onlyNext: number };
+
+/** The channels of one format and distribution, from development to production. */
+export type Strip = {
+  readonly format: string;
+  readonly distribution: string;
+  readonly channels: readonly (ChannelLine & { readonly description: string })[];
+  /** Between each channel and the one after it. */
+  readonly drifts: readonly Drift[];
 };
 
-export type PackageLine = {
+export type NameLine = {
   readonly name: string;
-  readonly version: string;
-  readonly architecture: string;
+  readonly packages: number;
   readonly summary: string;
-  readonly url: string;
-  readonly sha256: string;
-  /** As the uploader declares it. */
-  readonly source: string | null;
-  readonly commit: string | null;
+  readonly lastVersion: string;
+  readonly lastAt: number;
 };
 
 export type RepositoryView = {
+  readonly now: number;
   readonly name: string;
   readonly description: string;
   readonly fingerprints: readonly string[];
   readonly signing: keyof typeof signingSentences;
   /** Fingerprints of the keys of producers. */
   readonly producers: readonly string[];
-  readonly channels: readonly ChannelSection[];
+  readonly strips: readonly Strip[];
+  readonly names: readonly NameLine[];
+  readonly prefix: string;
+  readonly next: string | null;
 };
 
 const signingSentences = {
@@ -45,71 +48,145 @@ const signingSentences = {
   never: 'Rpm packages are served as they were uploaded; the signed index vouches for them.',
 } as const;
 
-/** One repository: what is in its channels, and how a machine gets it. */
+export function repositoryTabs(repository: string, current: 'channels' | 'events'): Tab[] {
+  const url = repositoryUrl(repository);
+  return [
+    { text: 'Channels and packages', href: url, current: current === 'channels' },
+    { text: 'Events', href: `${url}/events`, current: current === 'events' },
+  ];
+}
+
+/** One repository: its channels from development to production, its packages, its keys. */
 export function repositoryPage(view: RepositoryView): Html {
   return html`
-    ${pageHead(view.name, view.description)}
-    <dl class="facts">
-      <dt>Signing key</dt>
-      ${view.fingerprints.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}
-      <dd>
-        <a href="/keys/${view.name}.asc">${view.name}.asc</a>,
-        <a href="/keys/${view.name}.gpg">${view.name}.gpg</a>
-      </dd>
-      <dt>Signatures in rpm packages</dt>
-      <dd>${signingSentences[view.signing]}</dd>
-      ${view.producers.length === 0 ? '' : producerKeys(view)}
-    </dl>
-    ${view.channels.map(channelSection)}
+    ${pageHead(view.name, view.description, repositoryTabs(view.name, 'channels'))}
+    ${view.strips.length === 0 && noChannels(view.name)}
+    ${view.strips.map((strip) => channelStrip(view, strip))}
+    <div class="split">
+      <section aria-labelledby="packages">
+        <h2 id="packages">Packages</h2>
+        ${nameFilter(view)} ${view.names.length === 0 ? noPackages(view) : nameTable(view)} ${nextPage(view.next)}
+      </section>
+      <aside aria-labelledby="key" class="panel">
+        <h2 id="key">Signing key</h2>
+        ${view.fingerprints.map((fingerprint) => html`<p><code>${groupsOfFour(fingerprint)}</code></p>`)}
+        <ul class="inline">
+          <li><a href="/keys/${view.name}.asc">Armoured key</a></li>
+          <li><a href="/keys/${view.name}.gpg">Binary key</a></li>
+        </ul>
+        <p>${signingSentences[view.signing]}</p>
+        ${view.producers.length > 0 && producerKeys(view)}
+        <p class="soft">Compare the fingerprint with what you were told before a machine uses it.</p>
+      </aside>
+    </div>
   `;
 }
 
 function producerKeys({ name, producers }: RepositoryView): Html {
   return html`
-    <dt>Keys of producers</dt>
-    ${producers.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}
-    <dd><a href="/keys/producers/${name}.asc">producers/${name}.asc</a></dd>
+    <h3>Keys of producers</h3>
+    ${producers.map((fingerprint) => html`<p><code>${groupsOfFour(fingerprint)}</code></p>`)}
+    <p><a href="/keys/producers/${name}.asc">producers/${name}.asc</a></p>
   `;
 }
 
-function channelSection(channel: ChannelSection): Html {
+function noChannels(name: string): Html {
   return html`
-    <section id=${channel.name} aria-labelledby=${`${channel.name}-title`}>
-      <h2 id=${`${channel.name}-title`}>${channel.name}</h2>
-      <p>
-        ${channel.format} channel, generation ${channel.generation}, ${count(channel.packages, 'package')}.
-        ${' '}${channel.description}
-      </p>
-      <h3>Set a machine up</h3>
-      ${channel.setup.map(
-        ({ client, commands }) => html`
-          <p class="label">${client}</p>
-          <pre tabindex="0"><code>${commands}</code></pre>
-        `,
-      )}
-      <h3>Packages</h3>
-      ${channel.shown.length === 0 ? html`<p>Nothing has been published here yet.</p>` : packageTable(channel)}
+    <div class="empty">
+      <p>This repository has no channels yet.</p>
+      <p>Make one with <code>PUT /api/v1/repositories/${name}/channels/CHANNEL</code>.</p>
+    </div>
+  `;
+}
+
+function channelStrip(
+  { name, now }: RepositoryView,
+  { format, distribution, channels, drifts }: Strip,
+): Html {
+  const title = distribution === '' ? format : `${format}, ${distribution}`;
+  return html`
+    <section aria-label=${`Channels for ${title}`}>
+      <h2 class="strip-title">${title}</h2>
+      <ol class="strip">
+        ${channels.map(
+          (channel, i) => html`
+            <li class="panel">
+              <h3><a href=${channelUrl(name, channel.name)}>${channel.name}</a></h3>
+              <p>
+                <strong>${count(channel.packages, 'package')}</strong><br />
+                ${channel.generation === 0 ? html`<span class="soft">nothing published yet</span>` : html`generation ${channel.generation}`}
+              </p>
+              ${channel.generation > 0 && html`<p class="soft">${freshness(channel, now)}</p>`}
+              <p><a href=${setupUrl(name, channel.name)}>Set a machine up for ${channel.name}</a></p>
+            </li>
+            ${driftItem(name, channels, drifts, i)}
+          `,
+        )}
+      </ol>
     </section>
   `;
 }
 
-function packageTable({ name, shown, packages }: ChannelSection): Html {
-  const all = count(packages, 'package');
+function driftItem(
+  repository: string,
+  channels: Strip['channels'],
+  drifts: readonly Drift[],
+  i: number,
+): Html | null {
+  const [here, next, drift] = [channels[i], channels[i + 1], drifts[i]];
+  if (!here || !next || !drift) return null;
+  const { onlyHere, onlyNext } = drift;
+  const words =
+    onlyHere + onlyNext === 0
+      ? 'the same'
+      : [
+          onlyHere > 0 && `${onlyHere.toLocaleString('en')} ahead`,
+          onlyNext > 0 && `${onlyNext.toLocaleString('en')} behind`,
+        ]
+          .filter(Boolean)
+          .join(', ');
+  const meaning = `${here.name} holds ${count(onlyHere, 'package')} that ${next.name} does not, and lacks ${onlyNext.toLocaleString('en')} of it`;
+  return html`
+    <li class="drift">
+      <a href=${channelUrl(repository, here.name, { with: next.name })} title=${meaning}>
+        <span class="hidden">${here.name} against ${next.name}: </span>${words}
+      </a>
+    </li>
+  `;
+}
+
+function nameFilter({ name, prefix }: RepositoryView): Html {
+  return html`
+    <form class="line" method="get" action=${repositoryUrl(name)} role="search" aria-label="Packages of this repository">
+      <label>Names that begin with <input type="search" name="q" value=${prefix} autocomplete="off" /></label>
+      <button>Show</button>
+      ${prefix !== '' && html`<a href=${repositoryUrl(name)}>Show all</a>`}
+    </form>
+  `;
+}
+
+function noPackages({ prefix }: RepositoryView): Html {
+  return html`
+    <div class="empty">
+      <p>${prefix === '' ? 'Nothing has been published here yet.' : `No package has a name that begins with “${prefix}”.`}</p>
+    </div>
+  `;
+}
+
+function nameTable({ name, names, now }: RepositoryView): Html {
   return table(
-    `Packages of ${name}: ${shown.length < packages ? `the first ${shown.length} of ${all}` : all}`,
+    'Packages by name',
     [
       { title: 'Package' },
-      { title: 'Version' },
-      { title: 'Architecture' },
-      { title: 'Source, as declared by the uploader', wide: true },
-      { title: 'SHA-256', wide: true },
+      { title: 'Last version' },
+      { title: 'Uploaded', wide: true },
+      { title: 'Builds kept', number: true, wide: true },
     ],
-    shown.map((line) => [
-      html`<a href=${line.url}>${line.name}</a><br /><small>${line.summary}</small>`,
-      line.version,
-      line.architecture,
-      html`${line.source ?? '—'}${line.commit === null ? '' : html`<br /><code>${line.commit}</code>`}`,
-      html`<code>${line.sha256.slice(0, 12)}…</code>`,
+    names.map((line) => [
+      html`<a href=${packageUrl(name, line.name)}>${line.name}</a>${line.summary !== '' && html`<br /><small>${line.summary}</small>`}`,
+      html`<span class="mono">${line.lastVersion}</span>`,
+      ago(line.lastAt, now),
+      line.packages.toLocaleString('en'),
     ]),
   );
 }
