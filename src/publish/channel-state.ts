@@ -120,13 +120,15 @@ export function withPlans(state: ChannelState, plans: readonly IndexPlan[]): Cha
   return { ...state, indexes };
 }
 
-export type Delta = { readonly added: readonly PendingChange[]; readonly removed: readonly PendingChange[] };
+/** A package that comes or goes, with its place in the indexes. */
+type Moved = Placed & Pick<PendingChange, 'package' | 'component'>;
+export type Delta = { readonly added: readonly Moved[]; readonly removed: readonly Moved[] };
 
 /** What the changes, in their order, really do to a set: adding what is there already is no change. */
 export function effectOf(members: ReadonlySet<string>, changes: readonly PendingChange[]): Delta {
   const last = new Map(changes.map((change) => [memberKey(change), change]));
-  const added: PendingChange[] = [];
-  const removed: PendingChange[] = [];
+  const added: Moved[] = [];
+  const removed: Moved[] = [];
   for (const [key, change] of last)
     if (change.action === 'add') {
       if (!members.has(key)) added.push(change);

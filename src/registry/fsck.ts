@@ -9,8 +9,7 @@ import { findByIdentity, listPackages } from '../db/packages.ts';
 import { listRepositories, listSigningKeys } from '../db/repositories.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { channelForm, parseIndexes, publishedForm, rawDigest } from '../publish/build.ts';
-import { loadState } from '../publish/channel-state.ts';
+import { channelForm, publishedForm } from '../publish/build.ts';
 import { expectedOf, type Expected, type SignedText } from '../publish/expected.ts';
 import { parseVisible } from '../publish/visible.ts';
 import { readPublicKey } from '../signing/keys.ts';
@@ -18,11 +17,13 @@ import type { PublicKey } from '../signing/public-key.ts';
 import { verifyClearsigned, verifyDetached } from '../signing/verify.ts';
 import type { Store } from '../store/store.ts';
 import { pinAliases } from './pins.ts';
+import { IndexCheck } from './index-check.ts';
 import { makeSetupFiles } from './setup-files.ts';
 
 export type FsckDeps = { readonly db: Catalog; readonly store: Store };
 export type Fault = { readonly key: string; readonly problem: string };
 
+const notOfPackages = 'the published index is not that of the packages';
 /** Generations read at a time. */
 const page = 100;
 /** A head that is being published beside us is whole within this time after its commit, or it is at fault. */
@@ -57,6 +58,7 @@ async function* checkGenerations(
     readPublicKey(row.public_key),
   );
   const check = new GenerationCheck(deps.store, keys, packages);
+  const indexes = new IndexCheck(deps.db, channel);
   let expected = channel.head;
   for (let before = channel.head + 1; before > 1;) {
     const rows = await listGenerations(deps.db, channel.id, { before, limit: page });
@@ -64,7 +66,12 @@ async function* checkGenerations(
       for (; expected > row.number; expected--) yield missingGeneration(channel, expected);
       expected = row.number - 1;
       // Of what was collected the files may be there or not: only the row has to be.
-      if (row.collected_at === null) yield* check.run(expectedOf(channel, row));
+      if (row.collected_at !== null) continue;
+      yield* check.run(expectedOf(channel, row));
+      // Those of the head are looked at when it stands still.
+      if (row.number === channel.head) continue;
+      for (const id of await indexes.run(row))
+        yield { key: `${channel.id} generation ${row.number} ${id}`, problem: notOfPackages };
     }
     before = rows.at(-1)?.number ?? 1;
   }
@@ -214,18 +221,8 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
 }
 
 async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): Promise<Fault[]> {
-  const plans = formatOf(channel.format).channels.indexes(publishedForm(channel, head.settings));
-  const state = await loadState(deps.db, channel, head.number, plans);
-  const derived = await Promise.all(
-    state.indexes.map(async (index) => ({ id: index.plan.id, raw: await rawDigest(index) })),
-  );
-  const published = new Map(parseIndexes(head.indexes).map((index) => [index.id, index.raw.sha256]));
-  return derived
-    .filter((index) => published.get(index.id) !== index.raw.sha256)
-    .map((index) => ({
-      key: `${channel.id} ${index.id}`,
-      problem: 'the published index is not that of the packages',
-    }));
+  const wrong = await new IndexCheck(deps.db, channel).run(head);
+  return wrong.map((id) => ({ key: `${channel.id} ${id}`, problem: notOfPackages }));
 }
 
 /** Each pointer and each plain name shows what it should; that itself is checked with its generation. */
