@@ -17,6 +17,7 @@ export const clients = {
   rpm: 'rpm',
   rpm2archive: 'rpm2cpio',
   rpmkeys: 'rpm',
+  rpmsign: 'rpm',
   rpmmd2solv: 'libsolv-tools',
   sqv: 'sqv',
   strace: 'strace',
