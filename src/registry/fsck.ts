@@ -7,6 +7,7 @@ import { findGeneration, listGenerations } from '../db/generations.ts';
 import { listPins } from '../db/pins.ts';
 import { findByIdentity, listPackages } from '../db/packages.ts';
 import { listRepositories, listSigningKeys } from '../db/repositories.ts';
+import { AppError } from '../errors.ts';
 import type { FileDigest } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { channelForm, publishedForm } from '../publish/build.ts';
@@ -43,7 +44,9 @@ export async function* checkEverything(deps: FsckDeps, options = { alone: false 
 
 /** A package whose upload is taken back meanwhile, or that is collected, is at no fault. */
 async function* checkPackage({ db, store }: FsckDeps, row: PackageRow): AsyncGenerator<Fault> {
-  const problem = await faultOf(store, row.path, { sha256: row.sha256, sizeBytes: row.size_bytes });
+  const problem =
+    (await faultOf(store, row.path, { sha256: row.sha256, sizeBytes: row.size_bytes })) ??
+    (await faultOfUpload(store, row));
   if (problem === null) return;
   const now = await findByIdentity(db, row);
   if (now?.id === row.id && now.collected_at === null) yield { key: row.path, problem };
@@ -191,6 +194,32 @@ async function faultOf(store: Store, key: string, expected: FileDigest): Promise
   for await (const chunk of file.stream()) hash.update(chunk as Buffer);
   const sha256 = hash.digest('hex');
   return sha256 === expected.sha256 ? null : `SHA-256 ${sha256}, expected ${expected.sha256}`;
+}
+
+/** Null when a package that was signed here makes the file again that was uploaded. */
+async function faultOfUpload(
+  store: Store,
+  { path, format, signature_header, uploaded_sha256, core_sha256 }: PackageRow,
+): Promise<string | null> {
+  const { signing } = formatOf(format).packages;
+  if (signing === null || signature_header === null) return null;
+  const file = await store.open(path);
+  if (!file) return 'missing';
+  const uploaded = createHash('sha256').update(Buffer.from(signature_header, 'base64'));
+  const core = createHash('sha256');
+  try {
+    for await (const chunk of signing.core(file.stream())) {
+      uploaded.update(chunk);
+      core.update(chunk);
+    }
+  } catch (error) {
+    if (error instanceof AppError) return error.message;
+    throw error;
+  }
+  if (core.digest('hex') !== core_sha256) return `the core is not that with the SHA-256 ${core_sha256}`;
+  return uploaded.digest('hex') === uploaded_sha256
+    ? null
+    : `with the signature header that was kept it does not make the upload ${uploaded_sha256}`;
 }
 
 /** The head of a channel that a server may be publishing: what is at fault only in passing is none. */

@@ -50,6 +50,26 @@ t.test('what is sound is clean', async (t) => {
   t.same(await runCommand(['fsck', '--data', server.dataDir]), { code: 0, stdout: 'clean\n', stderr: '' });
 });
 
+t.test('a signed package that no longer makes the uploaded one is named', async (t) => {
+  const { db } = server.app;
+  const row = await db
+    .selectFrom('packages')
+    .select(['id', 'path', 'signature_header', 'core_sha256', 'uploaded_sha256'])
+    .where('name', '=', 'first')
+    .where('format', '=', 'yum')
+    .executeTakeFirstOrThrow();
+  const put = (change: Partial<typeof row>): Promise<unknown> =>
+    db.updateTable('packages').set(change).where('id', '=', row.id).execute();
+  const head = Buffer.from(row.signature_header ?? '', 'base64');
+  head.writeUInt8(head.readUInt8(20) ^ 1, 20);
+  await put({ signature_header: head.toString('base64') });
+  t.match(await check(), [{ key: row.path, problem: /does not make the upload/ }]);
+  await put({ signature_header: row.signature_header, core_sha256: '0'.repeat(64) });
+  t.match(await check(), [{ key: row.path, problem: /the core is not that/ }]);
+  await put({ core_sha256: row.core_sha256 });
+  t.same(await check(), []);
+});
+
 t.test('the command names each difference and fails', async (t) => {
   const path = 'apt/main/pool/f/first/first_1.0-1_amd64.deb';
   const original = readFileSync(tree(path));

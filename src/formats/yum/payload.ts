@@ -114,6 +114,7 @@ export async function checkPayload(
 /** Payloads name files with `./`, with `/` or, in source packages, with neither (`rpmfnFindFN`). */
 function findFile(files: FileList, name: string): number | undefined {
   const bare = name.replace(/^\.?\//, '');
+  if (bare.startsWith('/')) return undefined;
   return files.indexOf.get(`/${bare}`) ?? files.indexOf.get(bare);
 }
 

@@ -99,11 +99,11 @@ const escaped = (name: string): string =>
 /** Payloads as rpm unpacks them into tar archives. */
 export function comparePayloads(dir: string, accepted: readonly Accepted<RpmPackage>[]): string[] {
   const files = accepted.map(({ file }) => file);
-  // It ends with the first that it refuses, and goes on behind that.
+  // It ends with the first that it refuses, with or without a piece of its archive; then it goes on behind that.
   for (let rest = files; rest.length > 0;) {
     spawnSync('rpm2archive', ['--nocompression', ...rest], { cwd: dir, stdio: 'ignore' });
-    const refused = rest.findIndex((file) => !existsSync(join(dir, `${file}.tar`)));
-    rest = refused < 0 ? [] : rest.slice(refused + 1);
+    const next = rest.findIndex((file) => !existsSync(join(dir, `${file}.tar`)));
+    rest = next < 0 ? [] : rest.slice(Math.max(next, 1));
   }
   const listed = listTars(dir, files);
   return accepted.flatMap(({ file, parsed }) => {

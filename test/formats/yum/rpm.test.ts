@@ -14,6 +14,8 @@ import type { RpmSpec } from '../../build-rpm.ts';
 import { corpusFiles, unlessCorpus } from '../../corpus.ts';
 import { chunks } from './oracle.ts';
 
+t.setTimeout(240_000);
+
 const hello: RpmSpec = {
   name: 'hello',
   version: '2.12',
@@ -515,5 +517,15 @@ void t.test('what fuzzing found is refused', async (t) => {
     'rpm_payload_mismatch',
     { entry: '/a' },
     'a ghost in the payload of format 6 (rpm2archive 4.18 crashes)',
+  );
+  const twoSlashes = (archive: Buffer): Buffer => {
+    archive.write('//', archive.indexOf('./a'), 'latin1');
+    return archive;
+  };
+  await refuse(
+    { files: [{ path: '/ab', content: 'a' }], patch: { archive: twoSlashes } },
+    'rpm_payload_mismatch',
+    { entry: '//ab' },
+    'a name with two slashes in the payload, which rpm does not find in the header',
   );
 });

@@ -1,12 +1,13 @@
 /** Our signatures in packages of every kind, as rpm judges them. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createMessage, generateKey, readPrivateKey, sign } from 'openpgp';
 import t from 'tap';
 import { dataOf, entryOf } from '../../../src/formats/yum/header.ts';
 import { primaryFragment } from '../../../src/formats/yum/primary.ts';
-import { parseRpm } from '../../../src/formats/yum/rpm.ts';
+import { coreOf, parseRpm } from '../../../src/formats/yum/rpm.ts';
 import type { RpmPackage } from '../../../src/formats/yum/rpm.ts';
 import { replaceSignatures, signatureTargets } from '../../../src/formats/yum/sign.ts';
 import { AppError } from '../../../src/errors.ts';
@@ -15,6 +16,8 @@ import type { RpmSpec } from '../../build-rpm.ts';
 import { unlessInstalled } from '../../clients.ts';
 import { corpusFiles, unlessCorpus } from '../../corpus.ts';
 import { chunks } from './oracle.ts';
+
+t.setTimeout(240_000);
 
 const date = new Date('2026-01-01T00:00:00Z');
 const { privateKey: armored, publicKey } = await generateKey({
@@ -116,6 +119,39 @@ void t.test(
     const verdicts = await signAll(t, files);
     t.equal(verdicts.size, files.size);
     for (const [name, verdict] of verdicts) t.equal(verdict, 'digests signatures OK', name);
+  },
+);
+
+void t.test(
+  'the uploaded file can be made again of the served one and what was kept, for all of the corpus',
+  { skip: unlessCorpus },
+  async (t) => {
+    // What stands in the place of a signature does not matter here, and a real one takes milliseconds.
+    const signatures = { algorithm: 'rsa', headerSignature: Buffer.from([0x88, 0, 0, 0]) } as const;
+    let count = 0;
+    for (const path of corpusFiles('rpm')) {
+      const bytes = readFileSync(path);
+      let rpm: RpmPackage;
+      try {
+        rpm = await parseRpm(chunks(bytes));
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        continue;
+      }
+      const { header, headerAndPayload } = signatureTargets(rpm);
+      const both = headerAndPayload ? { headerAndPayloadSignature: signatures.headerSignature } : {};
+      const head = replaceSignatures(rpm, { ...signatures, ...both });
+      const served = Buffer.concat([head, bytes.subarray(rpm.headerStart)]);
+      const core: Uint8Array[] = [];
+      for await (const chunk of coreOf(chunks(served, 1000))) core.push(chunk);
+      const rebuilt = Buffer.concat([rpm.leadAndSignature, ...core]);
+      if (!rebuilt.equals(bytes)) t.fail(basename(path));
+      const sha256 = createHash('sha256').update(Buffer.concat(core)).digest('hex');
+      if (sha256 !== rpm.coreSha256) t.fail(`core of ${basename(path)}`);
+      if (header.length === 0 || served.equals(bytes)) t.fail(`${basename(path)} was not signed`);
+      count++;
+    }
+    t.ok(count > 640, `${count} packages`);
   },
 );
 
