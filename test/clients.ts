@@ -13,6 +13,7 @@ export const clients = {
   'dpkg-deb': 'dpkg',
   gpg: 'gpg',
   gpgv: 'gpgv',
+  gzip: 'gzip',
   python3: 'python3',
   rpm: 'rpm',
   rpm2archive: 'rpm2cpio',
