@@ -77,6 +77,32 @@ async function fill(t: Test, order: (samples: readonly Sample[]) => readonly Sam
   return server;
 }
 
+/** Everything comes by way of another channel: some by itself, yanked, and then all of it. */
+async function promoteAll(t: Test): Promise<InProcess> {
+  const server = await startInProcess(t);
+  await everyForm(server);
+  const main = '/api/v1/repositories/main';
+  for (const [format, to, samples] of [
+    ['apt', 'stable', debs],
+    ['yum', 'stable-rpm', rpms],
+  ] as const) {
+    const from = `staging-${format}`;
+    const put = { method: 'PUT', body: JSON.stringify({ format }) };
+    await jsonOf(await server.api(`${main}/channels/${from}`, put));
+    await Promise.all(samples.toReversed().map((sample) => upload(server, from, sample)));
+    const promote = async (packages?: readonly { name: string }[]): Promise<void> => {
+      const body = JSON.stringify({ from, to, force: true, ...(packages && { packages }) });
+      await jsonOf(await server.api(`${main}/promotions`, { method: 'POST', body }));
+    };
+    await promote([{ name: 'package-3' }, { name: 'versions' }]);
+    const machine = format === 'apt' ? '1.0-1/amd64' : '0:1.0-1/x86_64';
+    const yank = `${main}/channels/${to}/packages/package-3/${encodeURI(machine)}`;
+    await jsonOf(await server.api(yank, { method: 'DELETE' }));
+    await promote();
+  }
+  return server;
+}
+
 t.test('two orders, a crowd and a long history lead to the same bytes', async (t) => {
   const forward = await fill(t, (samples) => samples);
   const expected = {
@@ -105,6 +131,8 @@ t.test('two orders, a crowd and a long history lead to the same bytes', async (t
     ...rpms.map((sample) => upload(crowd, 'stable-rpm', sample)),
   ]);
   await same(crowd, 'all at once');
+
+  await same(await promoteAll(t), 'promoted from other channels, some yanked and promoted again');
 
   const winding = crowd;
   for (const sample of [debSample('passing'), debSample('aaa'), debSample('zzz')])
