@@ -373,6 +373,11 @@ const table = {
     title: 'Reading the package took too long',
     action: 'If the package is sound, raise intake_timeout.',
   },
+  intake_memory: {
+    status: 422,
+    title: 'Reading the package took too much memory',
+    action: 'Split the package: it lists more files, or has larger fields, than any package that is known.',
+  },
   data_in_use: {
     status: 503,
     title: 'The data directory is in use',

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type {
   Catalog,
   EntryRow,
@@ -69,8 +70,8 @@ const rowsPerInsert = 500;
 
 /** What is kept of a package beside its row. */
 export type PackageContents = {
-  readonly files: readonly PackageFileRow[];
-  readonly relations: readonly PackageRelationRow[];
+  readonly files: Iterable<PackageFileRow>;
+  readonly relations: Iterable<PackageRelationRow>;
   readonly entries: readonly EntryRow[];
 };
 
@@ -86,9 +87,17 @@ export async function insertPackage(
   await enterFileNames(db, row.id);
 }
 
-async function inRuns<T>(rows: readonly T[], insert: (run: readonly T[]) => Promise<unknown>): Promise<void> {
-  for (let start = 0; start < rows.length; start += rowsPerInsert)
-    await insert(rows.slice(start, start + rowsPerInsert));
+/** Lets others have their turn after each run: a package may have hundreds of thousands of files. */
+async function inRuns<T>(rows: Iterable<T>, insert: (run: readonly T[]) => Promise<unknown>): Promise<void> {
+  let run: T[] = [];
+  for (const row of rows) {
+    run.push(row);
+    if (run.length < rowsPerInsert) continue;
+    await insert(run);
+    await setImmediate();
+    run = [];
+  }
+  if (run.length > 0) await insert(run);
 }
 
 /** The files of a package in its order: all of them, or `limit` from position `from` on. */

@@ -154,7 +154,7 @@ export interface PackageFormat<P extends ParsedPackage = ParsedPackage> {
    * The key of a package's file in the store. `distinct`, when given, keeps two identities apart that would
    * have one file name: an epoch is no part of it.
    */
-  readonly poolKey: (place: PoolPlace, facts: PackageFacts, distinct?: string) => string;
+  readonly poolKey: (place: PoolPlace, facts: Omit<PackageFacts, 'files'>, distinct?: string) => string;
   renderEntries(parsed: P, served: ServedFile): Entry[];
 }
 

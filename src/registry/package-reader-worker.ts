@@ -8,12 +8,13 @@ import { parentPort } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
 import type { Entry, ParsedPackage, SignatureTargets, UploadedSignature } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import type { PackageFacts } from '../formats/package.ts';
+import type { PackageFile } from '../formats/package.ts';
 import { judgeSignatures } from './judge-signatures.ts';
 import type { JudgedSignature } from './signing-policy.ts';
 import type { Failure, ReadRequest, ReadResult, SealRequest, SealResult } from './package-readers.ts';
 
 const chunkBytes = 2 ** 18;
+const filesPerRun = 1000;
 
 type Digests = { sizeBytes: number; sha256: string; md5: string };
 
@@ -74,11 +75,18 @@ async function read(request: ReadRequest): Promise<ReadResult> {
   const parsed = await packages.parse(asAsync(chunksOf(request.path, 0, digester)));
   current = { request, parsed, digests: digester.finish() };
   const targets: SignatureTargets | null = packages.signing ? packages.signing.targets(parsed) : null;
-  const facts: PackageFacts = parsed.facts;
+  const { files, ...facts } = parsed.facts;
   const signatures = targets ? await judge(request, packages.signing?.signatures(parsed) ?? [], targets) : [];
   const key = packages.poolKey(request.place, facts);
   const sealed = targets ? null : seal({ kind: 'seal', key, distinct: undefined, signatures: null });
-  return { facts, coreSha256: parsed.coreSha256, key, targets, signatures, sealed };
+  return { facts, files: inRuns(files), coreSha256: parsed.coreSha256, key, targets, signatures, sealed };
+}
+
+function inRuns(files: readonly PackageFile[]): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  for (let start = 0; start < files.length; start += filesPerRun)
+    runs.push(Buffer.from(JSON.stringify(files.slice(start, start + filesPerRun))));
+  return runs;
 }
 
 async function judge(

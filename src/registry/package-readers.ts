@@ -15,7 +15,9 @@ export type ReadRequest = {
   readonly producerKeys: readonly string[] | null;
 };
 export type ReadResult = {
-  readonly facts: PackageFacts;
+  readonly facts: Omit<PackageFacts, 'files'>;
+  /** The package's files as JSON, some at a time: hundreds of thousands at once would hold up who takes them. */
+  readonly files: readonly Uint8Array[];
   readonly coreSha256: string;
   /** The key that the file has in the store, unless that is taken. */
   readonly key: string;
@@ -57,6 +59,9 @@ export type Failure = {
   };
 };
 
+/** What ends the thread with the package: it may be in any state. */
+const endsThread: ReadonlySet<ErrorCode> = new Set(['intake_timeout', 'intake_memory']);
+
 /** A thread that is one upload's until it is released. */
 export type PackageReader = {
   readonly read: (reading: Omit<ReadRequest, 'kind'>) => Promise<ReadResult>;
@@ -66,16 +71,20 @@ export type PackageReader = {
 };
 
 /** Enough for the largest header and file list that the limits allow, and far from the machine's memory. */
-const heapMiB = 512;
+const defaultHeapMiB = 512;
+/** For new objects, of which a package of the usual size makes few: more would be kept for ever by each thread. */
+const youngHeapMiB = 16;
 
 export class PackageReaders {
   readonly #timeoutMs: number;
   readonly #size: number;
+  readonly #heapMiB: number;
   readonly #idle: Worker[] = [];
   readonly #queue: ((worker: Worker) => void)[] = [];
   #alive = 0;
 
-  constructor(options: { size: number; timeoutMs: number }) {
+  constructor(options: { size: number; timeoutMs: number; heapMiB?: number }) {
+    this.#heapMiB = options.heapMiB ?? defaultHeapMiB;
     this.#size = options.size;
     this.#timeoutMs = options.timeoutMs;
   }
@@ -90,7 +99,7 @@ export class PackageReaders {
         return await this.#ask<T>(worker, message);
       } catch (error) {
         // A coded error is the package's fault; anything else may have left the thread in any state.
-        broken = !(error instanceof AppError) || error.code === 'intake_timeout';
+        broken = !(error instanceof AppError) || endsThread.has(error.code);
         throw error;
       }
     };
@@ -111,7 +120,7 @@ export class PackageReaders {
   #spawn(): Worker {
     this.#alive += 1;
     const worker = new Worker(new URL('./package-reader-worker.ts', import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: heapMiB },
+      resourceLimits: { maxOldGenerationSizeMb: this.#heapMiB, maxYoungGenerationSizeMb: youngHeapMiB },
     });
     // An error of a thread in use is met by the one who asked; without a listener it would end the process.
     worker.on('error', () => undefined);
@@ -119,6 +128,8 @@ export class PackageReaders {
       this.#alive -= 1;
       const index = this.#idle.indexOf(worker);
       if (index >= 0) this.#idle.splice(index, 1);
+      // Who came while the last threads were being ended waits for nobody else.
+      if (this.#alive < this.#size) this.#queue.shift()?.(this.#spawn());
     });
     worker.unref();
     return worker;
@@ -153,7 +164,10 @@ export class PackageReaders {
       };
       const onError = (error: unknown): void => {
         settle();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        if (!(error instanceof Error)) reject(new Error(String(error)));
+        else if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') reject(error);
+        else
+          reject(new AppError('intake_memory', `Reading the package took more than ${this.#heapMiB} MiB.`));
       };
       const onExit = (code: number): void => onError(new Error(`the reading thread ended with ${code}`));
       const settle = (): void => {

@@ -1,7 +1,7 @@
 /** The record of an upload in the catalog, and taking it back. */
 import type { Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
-import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
+import type { Catalog, ChannelRow, PackageFileRow, PackageRow } from '../db/catalog.ts';
 import { keepPackage } from '../db/collection.ts';
 import { insertPendingChanges } from '../db/membership.ts';
 import {
@@ -32,7 +32,8 @@ export type NewPackage = {
 };
 
 type Fresh = {
-  readonly files: readonly PackageFile[];
+  /** As JSON, some at a time. */
+  readonly files: readonly Uint8Array[];
   readonly relations: readonly Relation[];
   readonly entries: readonly Entry[];
 };
@@ -58,18 +59,26 @@ export type UploadRecord = {
   readonly declared: Declared;
 };
 
+function* fileRows(id: string, runs: readonly Uint8Array[]): Generator<PackageFileRow, void> {
+  let position = 0;
+  for (const run of runs)
+    // Written by package-reader-worker.ts.
+    for (const file of JSON.parse(Buffer.from(run).toString()) as PackageFile[])
+      yield {
+        package: id,
+        position: position++,
+        path: file.path,
+        type: file.type,
+        size_bytes: file.sizeBytes,
+        mode: file.mode,
+        target: file.target ?? null,
+      };
+}
+
 function contentsOf({ id, format }: PackageRow, { files, relations, entries }: Fresh): PackageContents {
   const { names } = formatOf(format).packages.relations;
   return {
-    files: files.map((file, position) => ({
-      package: id,
-      position,
-      path: file.path,
-      type: file.type,
-      size_bytes: file.sizeBytes,
-      mode: file.mode,
-      target: file.target ?? null,
-    })),
+    files: fileRows(id, files),
     relations: relations.flatMap((relation, position) =>
       [...new Set(names(relation))].map((name) => ({ package: id, position, ...relation, name })),
     ),

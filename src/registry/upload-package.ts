@@ -337,7 +337,7 @@ async function sign(
  * the builder's clock was not ahead. From the package and the key alone, so that signing the same file again
  * gives the same bytes.
  */
-function signatureTime(facts: PackageFacts, signer: Signer, clock: Clock): number {
+function signatureTime(facts: Pick<PackageFacts, 'buildTime'>, signer: Signer, clock: Clock): number {
   const built = facts.buildTime ?? 0;
   return built > clock.now() / 1000 ? signer.key.createdAt : Math.max(built, signer.key.createdAt);
 }
@@ -349,7 +349,7 @@ function newPackage(
   read: ReadResult,
   signed: Signed,
 ): NewPackage {
-  const { files, ...facts } = read.facts;
+  const { facts, files } = read;
   const row: PackageRow = {
     id: createId(deps.clock.now()),
     ...identity,
