@@ -188,12 +188,13 @@ t.test('the dry run is the real answer', async (t) => {
 t.test('a pin keeps a generation and its packages', async (t) => {
   const yard = await open(t);
   await yankOld(yard);
-  const { db } = yard.server.app;
-  for (const channel of ['main/stable', 'main/stable-rpm'])
-    await db
-      .insertInto('pins')
-      .values({ channel, name: 'image', generation: 3, created_at: 0, created_by: 'test' })
-      .execute();
+  const pin = async (channel: string, method: string, body?: object): Promise<Response> =>
+    await yard.server.api(`${main}/channels/${channel}/pins/image`, {
+      method,
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const channels = ['stable', 'stable-rpm'];
+  for (const channel of channels) t.equal((await pin(channel, 'PUT', { generation: 3 })).status, 201);
   yard.clock.advance(30 * day);
   await yard.gcTwice();
   const tree = await yard.tree();
@@ -207,7 +208,9 @@ t.test('a pin keeps a generation and its packages', async (t) => {
     t.ok(tree.includes(kept), kept);
   t.notOk(tree.includes('apt/main/snapshots/4/dists/stable/InRelease'));
   await fsck(t, yard);
-  await db.deleteFrom('pins').execute();
+  for (const channel of channels) t.ok((await pin(channel, 'DELETE')).ok);
+  t.ok((await pin('stable', 'PUT', { generation: 3 })).ok, 'while its files are there');
+  t.ok((await pin('stable', 'DELETE')).ok);
   await yard.gcTwice();
   for (const gone of [aptFile, yumFile, 'apt/main/snapshots/3/dists/stable/InRelease'])
     t.notOk((await yard.tree()).includes(gone), gone);
