@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { createApp, type App } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/logger.ts';
+import { collect } from '../../src/registry/collect.ts';
 import { initialise } from '../../src/registry/initialise.ts';
 import { promote } from '../../src/registry/promote.ts';
 import { publishChanges } from '../../src/registry/publish-changes.ts';
 import { putChannel } from '../../src/registry/put-channel.ts';
 import { rollBack } from '../../src/registry/roll-back.ts';
 import { stagePackage, uploadPackage } from '../../src/registry/upload-package.ts';
+import { yankPackage } from '../../src/registry/yank-package.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { debSample, rpmSample, type Sample } from '../packages.ts';
 import { readApt, readPackage, readYum, sha256, type Read } from '../served.ts';
@@ -56,7 +58,23 @@ async function promoteAll(app: App, from: Channel, to: Channel): Promise<void> {
 }
 
 async function goBack(app: App, channel: Channel): Promise<void> {
-  await rollBack(app, { actor, repository, channel, generation: 2, dryRun: false, force: true });
+  await rollBack(app, { actor, repository, channel, generation: 4, dryRun: false, force: true });
+}
+
+async function withdraw(app: App, channel: Channel, name: string): Promise<void> {
+  const [version, architecture] = channels[channel] === 'apt' ? ['1.0-1', 'amd64'] : ['0:1.0-1', 'x86_64'];
+  await yankPackage(app, { actor, repository, channel, name, version, architecture });
+}
+
+const hourMs = 3_600_000;
+
+/** What is found to be needed no more is deleted an hour later: a collection and, two hours on, another one. */
+async function collectTwice(app: App): Promise<void> {
+  for (const hours of [1, 3]) {
+    const clock = { now: () => Date.now() + hours * hourMs };
+    const keepTimes = { graceMs: 0, stagedMs: 0 };
+    await collect({ ...app, clock, keepTimes }, { actor, repository, dryRun: false });
+  }
 }
 
 export const operations = {
@@ -68,6 +86,7 @@ export const operations = {
   'promotion, yum': (app: App) => promoteAll(app, 'stable-rpm', 'production-rpm'),
   'rollback, apt': (app: App) => goBack(app, 'stable'),
   'rollback, yum': (app: App) => goBack(app, 'stable-rpm'),
+  collection: (app: App) => collectTwice(app),
 } as const satisfies Readonly<Record<string, (app: App) => Promise<void>>>;
 
 export type OperationName = keyof typeof operations;
@@ -91,7 +110,10 @@ export async function prepare(dataDir: string): Promise<void> {
   await putChannel(app, actor, repository, 'production', { format: 'apt' });
   await putChannel(app, actor, repository, 'production-rpm', { format: 'yum' });
   for (const channel of ['stable', 'stable-rpm'] as const) {
+    await upload(app, channel, 'gone');
     for (const name of ['alpha', 'beta']) await upload(app, channel, name);
+    await withdraw(app, channel, 'gone');
+    for (const name of ['delta', 'epsilon']) await upload(app, channel, name);
     for (const name of ['staged-1', 'staged-2'])
       await stagePackage(app, { ...common(sampleFor(channel)(name)), distribution: '' });
   }

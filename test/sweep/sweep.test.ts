@@ -1,5 +1,5 @@
 /**
- * A sample of what `npm run sweep` does: operations are interrupted at single system calls, about every 25th, at
+ * A sample of what `npm run sweep` does: operations are interrupted at single system calls, about every 40th, at
  * others each time. SWEEP_OFFSET repeats a run.
  */
 import t from 'tap';
@@ -8,7 +8,7 @@ import { unlessRoot } from '../clients/roots.ts';
 import { operationNames } from './operations.ts';
 import { Sweep, tryAll } from './sweep.ts';
 
-const every = 25;
+const every = 40;
 const offset = Number(process.env['SWEEP_OFFSET'] ?? Date.now() % every);
 
 t.setTimeout(600_000);
