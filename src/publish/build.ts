@@ -19,6 +19,7 @@ import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 import type { IndexState } from './channel-state.ts';
 import type { EarlyFiles } from './early-files.ts';
+import { settleAll } from './settle.ts';
 import { FileDigester } from './file-digester.ts';
 
 export type PublishDeps = {
@@ -150,8 +151,8 @@ export async function signGeneration(
     })),
   );
   const placement = place(signed);
-  await Promise.all(placement.immutable.map((file) => files.put(file.key, file.chunks)));
-  await Promise.all(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
+  await settleAll(placement.immutable.map((file) => files.put(file.key, file.chunks)));
+  await settleAll(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
   return { date, signedAt, placement };
 }
 

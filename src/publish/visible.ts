@@ -1,6 +1,7 @@
 /** The last step of a publication, and of the recovery from a crash: what clients start from is written. */
 import type { Placement } from '../formats/format.ts';
 import type { Store } from '../store/store.ts';
+import { settleAll } from './settle.ts';
 
 /** What a generation's pointers show; kept in the catalog so that a crash after the commit is rolled forward. */
 export type Visible = Pick<Placement, 'aliases' | 'pointers'>;
@@ -20,14 +21,14 @@ export async function showGeneration(
   visible: Visible,
   { date, before }: { readonly date: number; readonly before: Visible | null },
 ): Promise<void> {
-  await Promise.all(visible.aliases.map((alias) => store.putAlias(alias.key, alias.target)));
+  await settleAll(visible.aliases.map((alias) => store.putAlias(alias.key, alias.target)));
   const pointers = await Promise.all(visible.pointers.map((pointer) => preparePointer(store, pointer, date)));
   for (const { key, bytes, lastModified } of pointers.filter((pointer) => pointer !== null))
     await store.putPointer(key, bytes, lastModified * 1000);
   // A form that is no longer made: left, its plain name would show an old index for ever.
   const kept = new Set(visible.aliases.map(({ key }) => key));
   const gone = before?.aliases.filter(({ key }) => !kept.has(key)) ?? [];
-  await Promise.all(gone.map(({ key }) => store.delete(key)));
+  await settleAll(gone.map(({ key }) => store.delete(key)));
 }
 
 type Pointer = { readonly key: string; readonly bytes: Buffer; readonly lastModified: number };

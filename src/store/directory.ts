@@ -50,12 +50,15 @@ function nullIfMissing(error: unknown): null {
   throw error;
 }
 
+/** A folder that is being made: there, and there after a power cut with all those above it. */
+type Folder = { readonly made: Promise<void>; readonly durable: Promise<void> };
+
 /** The published tree in a local directory, as any web server can serve it. */
 export class DirectoryStore implements Store {
   readonly root: string;
   readonly #fatal: Fatal;
   /** Folders known to exist and to be durable: a publication writes into the same few again and again. */
-  readonly #folders = new Map<string, Promise<void>>();
+  readonly #folders = new Map<string, Folder>();
   readonly #syncs = new Map<string, FolderSync>();
 
   constructor(root: string, fatal: Fatal) {
@@ -211,7 +214,7 @@ export class DirectoryStore implements Store {
 
   async #temporary(): Promise<string> {
     const folder = join(this.root, temporaryFolder);
-    await this.#ensureFolder(folder);
+    await this.#folder(folder).made;
     return join(folder, createId(Date.now()));
   }
 
@@ -247,49 +250,58 @@ export class DirectoryStore implements Store {
 
   /** Moves a file that is durable itself to its name, and makes the name durable. */
   async #place(temporary: string, path: string): Promise<void> {
-    const folder = dirname(path);
-    for (let attempt = 1; ; attempt++) {
+    const name = dirname(path);
+    for (let attempt = 1, isPlaced = false; ; attempt++) {
       try {
-        await this.#ensureFolder(folder);
-        await rename(temporary, path);
-        break;
+        const folder = this.#folder(name);
+        await folder.made;
+        if (!isPlaced) await rename(temporary, path);
+        isPlaced = true;
+        await Promise.all([folder.durable, this.#syncFolder(name)]);
+        return;
       } catch (error) {
         // A folder was empty, and was removed with the last file in it while this one was being written.
         if (!isMissing(error) || attempt >= placeAttempts) throw error;
-        this.#forgetFolders(folder);
+        this.#forgetFolders(name);
       }
     }
-    await this.#syncFolder(folder);
   }
 
   #forgetFolders(folder: string): void {
     for (let each = folder; each.startsWith(this.root); each = dirname(each)) this.#folders.delete(each);
   }
 
-  /** Makes a folder and those above it, each entry durable in its parent. */
-  async #ensureFolder(folder: string): Promise<void> {
-    let ready = this.#folders.get(folder);
-    if (!ready) {
-      ready = this.#makeFolder(folder).catch((error: unknown) => {
-        this.#folders.delete(folder);
-        throw error;
-      });
-      this.#folders.set(folder, ready);
-      // Every source package has a folder of its own: the oldest are forgotten, and looked at again when needed.
-      const [oldest] = this.#folders.keys();
-      if (this.#folders.size > maxFolders && oldest !== undefined) this.#folders.delete(oldest);
-    }
-    await ready;
+  /**
+   * Makes a folder and those above it. That is done one after the other; then the disk takes the entries of all
+   * of them at once.
+   */
+  #folder(path: string): Folder {
+    const known = this.#folders.get(path);
+    if (known) return known;
+    const above = path === this.root ? null : this.#folder(dirname(path));
+    const made = this.#makeFolder(path, above);
+    const durable = this.#makeDurable(path, made, above);
+    const folder = { made, durable };
+    this.#folders.set(path, folder);
+    // Every source package has a folder of its own: the oldest are forgotten, and looked at again when needed.
+    const [oldest] = this.#folders.keys();
+    if (this.#folders.size > maxFolders && oldest !== undefined) this.#folders.delete(oldest);
+    durable.catch(() => {
+      if (this.#folders.get(path) === folder) this.#folders.delete(path);
+    });
+    return folder;
   }
 
-  /** One that is there already may be from a process that ended before it was durable. */
-  async #makeFolder(folder: string): Promise<void> {
-    if (folder === this.root) await mkdir(folder, { recursive: true, mode: 0o755 });
-    else {
-      await this.#ensureFolder(dirname(folder));
-      await mkdir(folder, { mode: 0o755 }).catch(unlessExists);
-    }
-    await this.#syncFolder(dirname(folder));
+  async #makeFolder(path: string, above: Folder | null): Promise<void> {
+    await above?.made;
+    if (above) await mkdir(path, { mode: 0o755 }).catch(unlessExists);
+    else await mkdir(path, { recursive: true, mode: 0o755 });
+  }
+
+  /** One that was there already may be from a process that ended before it was durable. */
+  async #makeDurable(path: string, made: Promise<void>, above: Folder | null): Promise<void> {
+    await made;
+    await Promise.all([above?.durable, this.#syncFolder(dirname(path))]);
   }
 
   /** Makes the names in a folder durable. Who comes while that is done shares the next time with all others. */
