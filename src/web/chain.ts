@@ -88,9 +88,10 @@ function branchNode({ title, lines, tie }: ChainNode, y: number, fromY: number):
     <g>
       <path d=${`M${box.width + 1} ${fromY}C${bend} ${fromY} ${bend} ${toY} ${branchX - 9} ${toY}`} class="edge" />
       <path d=${`M${branchX - 10} ${toY - 6}v12l9-6z`} class="arrow" />
+      ${tie && html`<text x=${branchX - 16} y=${toY - 9} class="tie" text-anchor="end">${tie.text}</text>`}
       <rect x=${branchX} y=${y} width=${branch.width} height=${branch.height} rx="7" class="node" />
       <text x=${branchX + 14} y=${y + 24} class="title">${title}</text>
-      <text x=${branchX + 14} y=${y + 46} class="line">${clip([...lines, tie?.text ?? ''].filter(Boolean).join(', '))}</text>
+      <text x=${branchX + 14} y=${y + 46} class="line">${clip(lines.join(', '))}</text>
     </g>
   `;
 }
