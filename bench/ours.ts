@@ -142,7 +142,11 @@ async function ask(
         else reject(new Error(`${method} ${url}: ${text}`));
       });
     });
-    asked.on('error', reject);
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      // The server had just closed a connection that was idle for some seconds.
+      if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(ask(agent, method, url, body, type));
+      else reject(error);
+    });
     asked.end(body);
   });
 }
