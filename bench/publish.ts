@@ -3,7 +3,7 @@
  * of several sizes. Our server, its rivals and the physical floor take turns, on the same packages.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { filesBelow, floorOf, writtenBy, type Written } from './floor.ts';
@@ -54,6 +54,9 @@ const say = (text: string): void => {
 /** The folder of the run: kept when it is named, so that the next run finds its channels filled. */
 export async function benchPublish(args: string[]): Promise<void> {
   const options = optionsOf(args);
+  const [load = 0] = loadavg();
+  if (load > 0.5)
+    say(`this machine is busy (load ${load.toFixed(1)}): the figures will not be those of a quiet one`);
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'entrepot-bench-'));
   mkdirSync(dir, { recursive: true });
   const env = existsSync(join(dir, 'gnupg'))
