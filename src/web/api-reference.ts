@@ -94,12 +94,13 @@ export function apiPage(document: OpenApi, publicUrl: string): Html {
     ${[...tags].flatMap(([, calls]) => calls.map((call) => callSection(call, publicUrl)))}
     <h2>Shapes</h2>
     ${Object.entries(document.components?.schemas ?? {})
-      .filter(([name, schema]) => schema.properties !== undefined && !name.endsWith('Input'))
+      .filter(([name, schema]) => (schema.properties ?? schema.enum) !== undefined && !name.endsWith('Input'))
       .map(
         ([name, schema]) => html`
           <section>
             <h3 id=${`shape-${name}`}>${name}</h3>
-            ${schema.description !== undefined && html`<p>${schema.description}</p>`} ${members(name, schema)}
+            ${schema.description !== undefined && html`<p>${schema.description}</p>`}
+            ${schema.enum ? html`<p>${typeOf(schema)}</p>` : members(name, schema)}
           </section>
         `,
       )}
@@ -193,6 +194,7 @@ const examples: Readonly<Record<string, string>> = {
   version: '1.0-1',
   architecture: 'amd64',
   generation: '2',
+  pin: 'image-2026-11',
   sha256: '0'.repeat(64),
 };
 

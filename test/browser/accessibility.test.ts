@@ -9,6 +9,8 @@ import { openBrowser, openPage } from './browser.ts';
 
 const skip = unlessInstalled('chromium');
 
+t.setTimeout(300_000);
+
 t.test('axe finds nothing on any page', { skip }, async (t) => {
   const server = await startInProcess(t);
   const browser = await openBrowser(t);

@@ -329,8 +329,8 @@ t.test('pointers that could not be written are written without another change', 
   t.same(await from(`${root}/repomd.xml`), before, 'the disk is still full');
   hooks.write = () => undefined;
   await app.publisher.showUnshown();
-  const signature = (await from(`${root}/repomd.xml.asc`)).toString();
   const repomd = await from(`${root}/repomd.xml`);
+  const signature = (await from(`${root}/repomd.xml.asc`)).toString();
   t.notSame(repomd, before);
   verifyDetached(repomd, signature, [(await app.signerOf('main')).key]);
 });
