@@ -326,11 +326,13 @@ export class History {
       .where('channel', '=', `${repository}/${channel}`)
       .execute();
     const committed = new Map(rows.map((row) => [row.number, row.committed_at]));
+    const gone = new Set(rows.flatMap((row) => (row.collected_at === null ? [] : [row.number])));
     const since = this.#machine.clock.now() - keepTimes.graceMs;
     const [only] = performed;
     const alone = performed.length === 1 && only?.operation.verb === 'collect' && only.outcome === 'done';
     for (const { number, collected_at } of rows) {
-      const isNeeded = number > head - 3 || (committed.get(number + 1) ?? 0) > since;
+      const isLast = number > head - 3;
+      const isNeeded = isLast || (committed.get(number + 1) ?? 0) > since;
       if (collected_at === null) {
         if (alone && !isNeeded) diverge(`${channel}: generation ${number} was not collected`);
         continue;
@@ -339,7 +341,8 @@ export class History {
       if (!performed.some(({ operation }) => operation.verb === 'collect'))
         diverge(`${channel}: generation ${number} was collected by nobody`);
       // Where the next one is gone, this one goes with it, whatever the clock said in between.
-      if (isNeeded && !collected.has(number + 1)) diverge(`${channel}: generation ${number} was collected`);
+      if (isLast || (isNeeded && !gone.has(number + 1)))
+        diverge(`${channel}: generation ${number} was collected`);
       collected.add(number);
       this.figures.collected += 1;
     }
