@@ -1,5 +1,6 @@
 /** Everything that a running server consists of, built once. */
 import { mkdir } from 'node:fs/promises';
+import { BlockList } from 'node:net';
 import { exit } from 'node:process';
 import { join } from 'node:path';
 import { systemClock, type Clock } from './clock.ts';
@@ -22,6 +23,8 @@ import { UploadRecorder } from './registry/record-upload.ts';
 import { clearStaging, type ReceiveLimits } from './registry/receive.ts';
 import { SetupFiles } from './registry/setup-files.ts';
 import type { Signer } from './signing/signer.ts';
+import { parseNetworks, systemResolve, type Resolve } from './webhooks/addresses.ts';
+import { Deliveries } from './webhooks/deliveries.ts';
 import { DirectoryStore, type Fatal } from './store/directory.ts';
 import type { Store } from './store/store.ts';
 
@@ -43,6 +46,7 @@ export type App = {
   readonly snapshots: Snapshots;
   readonly identities: Mutexes;
   readonly downloads: Downloads;
+  readonly deliveries: Deliveries;
   readonly stagingDir: string;
   readonly receiveLimits: ReceiveLimits;
   readonly keepTimes: KeepTimes;
@@ -61,10 +65,18 @@ export type AppOptions = {
   /** The URL that goes into set-up files and signed metadata, without a trailing slash. */
   readonly publicUrl: string;
   readonly clock?: Clock;
+  /** How names of receivers of webhooks are resolved. */
+  readonly resolve?: Resolve;
 };
 
 /** Opens the data directory, brings the catalog to this version's tables, and rolls a crash forward. */
-export async function createApp({ config, log, publicUrl, clock = systemClock }: AppOptions): Promise<App> {
+export async function createApp({
+  config,
+  log,
+  publicUrl,
+  clock = systemClock,
+  resolve = systemResolve,
+}: AppOptions): Promise<App> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
   if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
@@ -86,6 +98,8 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
   const recorder = new UploadRecorder({ db, clock, settled: (channel) => publisher.settled(channel) });
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
   const downloads = new Downloads({ db, clock, log });
+  const allowed = parseNetworks(config.webhookAllow) ?? new BlockList();
+  const deliveries = new Deliveries({ db, clock, log, allowed, resolve });
   const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
   const identities = new Mutexes();
   const keepTimes = { graceMs: config.graceMs, stagedMs: config.stagedMs };
@@ -107,6 +121,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
     snapshots: new Snapshots({ store, clock }),
     identities,
     downloads,
+    deliveries,
     stagingDir,
     keepTimes,
     collector,
@@ -121,6 +136,7 @@ export async function createApp({ config, log, publicUrl, clock = systemClock }:
       await collector.stop();
       await publisher.stop();
       await downloads.stop();
+      await deliveries.stop();
       await readers.close();
       await db.destroy();
       unlock();

@@ -7,6 +7,7 @@ import { env } from 'node:process';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { parseNetworks } from './webhooks/addresses.ts';
 
 const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 
@@ -118,6 +119,13 @@ export const settings = {
       .default([]),
     help: 'Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
   },
+  webhook_allow: {
+    schema: z
+      .union([z.array(z.string()), z.string().transform((list) => list.split(/[\s,]+/).filter(Boolean))])
+      .default([])
+      .refine((networks) => parseNetworks(networks) !== null, 'expected addresses or networks: 10.1.2.0/24'),
+    help: 'Addresses or networks of receivers of webhooks that are not on the internet. Without it, private, loopback and link-local addresses are refused.',
+  },
   log_level: {
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
     help: 'How much is logged, as JSON lines on standard error.',
@@ -149,6 +157,7 @@ const schema = z
     intake_timeout: settings.intake_timeout.schema,
     upload_idle_timeout: settings.upload_idle_timeout.schema,
     trusted_proxies: settings.trusted_proxies.schema,
+    webhook_allow: settings.webhook_allow.schema,
     log_level: settings.log_level.schema,
   })
   .refine((values) => values.resign_hours <= (values.valid_days * hoursPerDay) / 2, {
@@ -174,6 +183,7 @@ export type Config = {
   readonly intakeTimeoutMs: number;
   readonly uploadIdleTimeoutMs: number;
   readonly trustedProxies: readonly string[];
+  readonly webhookAllow: readonly string[];
   readonly logLevel: z.infer<typeof settings.log_level.schema>;
 };
 
@@ -275,6 +285,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     intakeTimeoutMs: values.intake_timeout * 1000,
     uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,
     trustedProxies: values.trusted_proxies,
+    webhookAllow: values.webhook_allow,
     logLevel: values.log_level,
   };
 }

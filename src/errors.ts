@@ -313,6 +313,12 @@ const table = {
       'Send the keys that sign packages alone, exported with "gpg --export --armor --export-options minimal".',
   },
   // --- uploads and channels
+  webhook_url: {
+    status: 422,
+    title: 'A webhook cannot lead there',
+    action:
+      'Use an http or https URL on the internet, or ask the operator to list its network in webhook_allow.',
+  },
   digest_mismatch: {
     status: 422,
     title: 'The bytes that arrived are not those that the request names',

@@ -41,6 +41,7 @@ async function serve(config: Config): Promise<void> {
   app.publisher.start();
   app.collector.start(config.collectMs);
   app.downloads.start();
+  app.deliveries.start();
   stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
   log.info({ publicUrl, dataDir: config.dataDir }, 'listening');
   stopOnSignal(async () => {

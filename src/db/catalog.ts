@@ -200,6 +200,29 @@ export type SessionRow = {
   expires_at: number;
 };
 
+export type WebhookRow = {
+  id: string;
+  repository: string;
+  url: string;
+  secret: string;
+  kinds: string;
+  created_at: number;
+  created_by: string;
+};
+
+export type DeliveryRow = {
+  id: string;
+  webhook: string;
+  kind: string;
+  body: string;
+  created_at: number;
+  attempts: number;
+  next_at: number | null;
+  tried_at: number | null;
+  status: number | null;
+  answer: string;
+};
+
 export type SigningKeyRow = {
   fingerprint: string;
   repository: string;
@@ -232,6 +255,8 @@ export type Tables = {
   signing_keys: SigningKeyRow;
   downloads: DownloadRow;
   sessions: SessionRow;
+  webhooks: WebhookRow;
+  deliveries: DeliveryRow;
   schema_migrations: { name: string; applied_at: number };
 };
 

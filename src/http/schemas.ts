@@ -9,6 +9,7 @@ import {
   pinName,
   repositoryName,
 } from '../registry/names.ts';
+import { webhookKinds } from '../registry/webhooks.ts';
 import { signingPolicies } from '../registry/signing-policy.ts';
 
 const sha256 = z
@@ -444,3 +445,45 @@ export const collectionsReply = z
     ),
   })
   .meta({ id: 'Collections' });
+
+export const webhookBody = z.strictObject({
+  url: z
+    .string()
+    .max(2000)
+    .meta({ description: 'An http or https URL on the internet, or in webhook_allow.' }),
+  kinds: z.array(z.enum(webhookKinds)).default([]).meta({ description: 'Kinds of events; empty for all.' }),
+  secret: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, '"whsec_" and 24 to 64 bytes in base64')
+    .optional()
+    .meta({ description: '`whsec_` and 24 to 64 bytes in base64; made by the server when it is not given.' }),
+});
+export const webhookParams = repositoryParams.extend({ id: z.string().max(64) });
+
+const webhook = {
+  id: z.string(),
+  url: z.string(),
+  kinds: z.array(z.string()),
+  createdAt: time,
+  createdBy: z.string(),
+};
+export const webhookReply = z.object(webhook).meta({ id: 'Webhook' });
+export const newWebhookReply = z
+  .object({ ...webhook, secret: z.string() })
+  .meta({ id: 'NewWebhook', description: 'The secret is answered this once.' });
+export const webhooksReply = z.object({ webhooks: z.array(webhookReply) });
+
+export const deliveryReply = z
+  .object({
+    id: z.string().meta({ description: 'The same in every attempt, as `webhook-id`.' }),
+    kind: z.string(),
+    createdAt: time,
+    attempts: z.int(),
+    nextAt: time.nullable().meta({ description: 'Null once it arrived or was given up.' }),
+    triedAt: time.nullable(),
+    status: z.int().nullable().meta({ description: 'Of the last answer; null when there was none.' }),
+    answer: z.string().meta({ description: 'Its beginning, or why there was none.' }),
+    body: z.string(),
+  })
+  .meta({ id: 'Delivery' });
+export const deliveriesReply = z.object({ deliveries: z.array(deliveryReply) });

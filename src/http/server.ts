@@ -40,6 +40,7 @@ import { pinRoutes } from './routes/pins.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { signInRoutes } from './routes/sign-in.ts';
+import { webhookPageRoutes, webhookRoutes } from './routes/webhooks.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 
 /** JSON bodies are settings and lists of digests; packages do not come this way. */
@@ -162,6 +163,7 @@ export async function createServer(app: App): Promise<Server> {
     packageRoutes(typed, app, identify);
     changeRoutes(typed, app, identify);
     pinRoutes(typed, app, identify);
+    webhookRoutes(typed, app, identify);
     operationRoutes(typed, app);
     collectionRoutes(typed, app, identify);
     done();
@@ -181,6 +183,7 @@ export async function createServer(app: App): Promise<Server> {
   await server.register((forms, _options, done) => {
     acceptForms(forms);
     signInRoutes(forms, app, identification);
+    webhookPageRoutes(forms.withTypeProvider<ZodTypeProvider>(), app, identification);
     doingRoutes(forms.withTypeProvider<ZodTypeProvider>(), app, identification);
     done();
   });

@@ -13,6 +13,7 @@ import {
   settleChanges,
   type PendingChange,
 } from '../db/membership.ts';
+import { enqueueEvents } from '../db/webhooks.ts';
 import type { Chunks, ComposedIndex } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import {
@@ -142,6 +143,7 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
       settings: round.settings,
       collected_at: null,
     });
+    await enqueueEvents(db, [...new Set(changes.map((change) => change.event))], deps.clock.now());
     return true;
   });
 }

@@ -1,6 +1,7 @@
 import { actorName, type Actor } from '../auth/permissions.ts';
 import type { Catalog } from '../db/catalog.ts';
 import { insertEvent } from '../db/events.ts';
+import { enqueueEvents } from '../db/webhooks.ts';
 import { createId } from '../ids.ts';
 
 /** What was done, in the words of the audit page. */
@@ -22,10 +23,15 @@ export const eventKinds = [
   'pin',
   'unpin',
   'publish',
+  'webhook-create',
+  'webhook-delete',
   'retention',
   'collect',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
+
+/** Told of at once; what is published is told of when the generation is there that holds it (publish/round.ts). */
+const toldAtOnce = new Set<EventKind>(['repository-update', 'channel-create', 'channel-update', 'stage']);
 
 export type NewEvent = {
   readonly at: number;
@@ -53,5 +59,6 @@ export async function recordEvent(db: Catalog, event: NewEvent): Promise<string>
     token: event.actor.kind === 'token' ? event.actor.id : null,
     detail: JSON.stringify(event.detail),
   });
+  if (toldAtOnce.has(event.kind)) await enqueueEvents(db, [id], event.at);
   return id;
 }

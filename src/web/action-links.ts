@@ -23,6 +23,8 @@ export const yankUrl = (
 export const editChannelUrl = (name: string, channelName: string): string =>
   `${channel(name, channelName)}/edit`;
 
+export const webhooksUrl = (name: string): string => `${repository(name)}/webhooks`;
+
 /** What a generation changed, told to the one who published it. */
 export const publishedUrl = (name: string, channelName: string, generation: number): string =>
   `${channel(name, channelName)}/published/${generation}`;
