@@ -1,10 +1,12 @@
 /** `npm run bench <which> [options]`: one of the benches. */
 import { argv, exit } from 'node:process';
 import { benchIntake } from './intake.ts';
+import { benchPages } from './pages.ts';
 import { benchPublish } from './publish.ts';
 
 const benches: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   intake: benchIntake,
+  pages: benchPages,
   publish: benchPublish,
 };
 
