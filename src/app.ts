@@ -77,19 +77,8 @@ export async function createApp({
   clock = systemClock,
   resolve = systemResolve,
 }: AppOptions): Promise<App> {
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
-  if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
-  const fatal = endProcess(log);
-  const db = openSqlite(config.databasePath, fatal);
-  const applied = await migrate(db, clock.now());
-  if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const store = new DirectoryStore(config.storeDir, fatal);
-  await store.clearTemporary();
-  const stagingDir = join(config.dataDir, 'staging');
-  await clearStaging(stagingDir);
-  const keysDir = join(config.dataDir, 'keys');
-  await mkdir(keysDir, { recursive: true, mode: 0o700 });
+  const dataDir = await openDataDir(config, log, clock);
+  const { db, store, stagingDir, keysDir } = dataDir;
   const metrics = new Metrics();
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
@@ -139,9 +128,27 @@ export async function createApp({
       await deliveries.stop();
       await readers.close();
       await db.destroy();
-      unlock();
+      dataDir.unlock();
     },
   };
+}
+
+/** What a server has open in its data directory. Throws `data_in_use`. */
+async function openDataDir(config: Config, log: Logger, clock: Clock) {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
+  if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
+  const fatal = endProcess(log);
+  const db = openSqlite(config.databasePath, fatal);
+  const applied = await migrate(db, clock.now());
+  if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
+  const store = new DirectoryStore(config.storeDir, fatal);
+  await store.clearTemporary();
+  const stagingDir = join(config.dataDir, 'staging');
+  await clearStaging(stagingDir);
+  const keysDir = join(config.dataDir, 'keys');
+  await mkdir(keysDir, { recursive: true, mode: 0o700 });
+  return { db, store, stagingDir, keysDir, unlock };
 }
 
 /** After a failed fsync nobody knows what the disk holds: a restart reads it afresh (fsync is never retried). */

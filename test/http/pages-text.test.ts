@@ -46,6 +46,8 @@ function shapeOf(page: string): string[] {
   return [...found].sort();
 }
 
+t.setTimeout(300_000);
+
 t.test('200 texts through every field add no element, no attribute and no link', async (t) => {
   t.equal(texts.length, 200);
   const server = await startInProcess(t);
