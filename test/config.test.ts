@@ -84,6 +84,7 @@ t.test('every setting can be given by each way', (t) => {
     intake_timeout: '30',
     upload_idle_timeout: '5',
     trusted_proxies: '10.0.0.0/8, 127.0.0.1',
+    webhook_allow: '10.1.0.0/16',
     log_level: 'debug',
   };
   t.same(Object.keys(values).sort(), Object.keys(settings).sort());
@@ -105,6 +106,7 @@ t.test('every setting can be given by each way', (t) => {
     intakeTimeoutMs: 30_000,
     uploadIdleTimeoutMs: 5000,
     trustedProxies: ['10.0.0.0/8', '127.0.0.1'],
+    webhookAllow: ['10.1.0.0/16'],
     logLevel: 'debug',
   };
   const variables = Object.fromEntries(Object.entries(values).map(([name, value]) => [envName(name), value]));
