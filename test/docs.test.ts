@@ -27,6 +27,24 @@ t.test('every error code of the table is thrown somewhere, and no other is', (t)
   t.end();
 });
 
+t.test('every finding is explained, and no other is', (t) => {
+  const files = ['formats/apt/deb', 'formats/apt/facts', 'formats/apt/relations', 'formats/yum/findings'];
+  const sources = [...files, 'registry/upload-findings'].map((name) =>
+    readFileSync(join(root, 'src', `${name}.ts`), 'utf8'),
+  );
+  const found = [...sources.join('\n').matchAll(/\b(?:add\(|code:)\s*[`']([^`']+)[`']/g)].flatMap(
+    ([, code = '']) => (code.includes('${weak}') ? ['md5_signature', 'sha1_signature'] : [code]),
+  );
+  const tables = readFileSync(join(root, 'docs/formats.md'), 'utf8')
+    .split(/^#+ Findings.*$/m)
+    .slice(1);
+  const rows = tables.flatMap((text) => text.replace(/^#[\s\S]*/m, '').match(/^\| `.*?\|/gm) ?? []);
+  const explained = rows.flatMap((row) => row.match(/\w+/g) ?? []);
+  t.ok(found.length > 20);
+  t.same(explained.sort(), [...new Set(found)].sort());
+  t.end();
+});
+
 t.test('links in the documents lead somewhere', (t) => {
   const documents = [
     ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],

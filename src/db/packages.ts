@@ -28,6 +28,23 @@ export async function findByIdentity(db: Catalog, key: IdentityKey): Promise<Pac
     .executeTakeFirst();
 }
 
+/** Versions that are stored of one package beside its own, the latest uploads first. */
+export async function listVersions(db: Catalog, key: IdentityKey, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('packages')
+    .select('version')
+    .where('repository', '=', key.repository)
+    .where('format', '=', key.format)
+    .where('distribution', '=', key.distribution)
+    .where('name', '=', key.name)
+    .where('architecture', '=', key.architecture)
+    .where('version', '!=', key.version)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.version);
+}
+
 /** The package that was uploaded as these bytes, for one format and distribution of a repository. */
 export async function findByUploadedSha256(
   db: Catalog,

@@ -31,6 +31,7 @@ import {
   type NewPackage,
   type UploadRecorder,
 } from './record-upload.ts';
+import { uploadFindings } from './upload-findings.ts';
 
 export type UploadDeps = {
   readonly db: Catalog;
@@ -227,6 +228,8 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
         reader.release();
         return await record(deps, request, target, { row: known, fresh: null });
       }
+      const names = { sent: request.filename, own: read.facts.filename };
+      const found = await uploadFindings(deps.db, identity, names);
       const decision = decideSigning(policy, {
         signatures: read.signatures,
         needsWhole: read.targets?.headerAndPayload ?? false,
@@ -236,7 +239,7 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
       reader.release();
       await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
       try {
-        return await record(deps, request, target, newPackage(deps, identity, staged, read, signed)); // 7 record
+        return await record(deps, request, target, newPackage(deps, identity, staged, read, signed, found)); // 7 record
       } catch (error) {
         await deps.store.delete(signed.key);
         throw error;
@@ -348,8 +351,10 @@ function newPackage(
   staged: Staged,
   read: ReadResult,
   signed: Signed,
+  found: readonly Finding[],
 ): NewPackage {
-  const { facts, files } = read;
+  const { files } = read;
+  const facts = { ...read.facts, findings: [...read.facts.findings, ...found] };
   const row: PackageRow = {
     id: createId(deps.clock.now()),
     ...identity,
