@@ -120,6 +120,8 @@ export class PackageReaders {
   #spawn(): Worker {
     this.#alive += 1;
     const worker = new Worker(new URL('./package-reader-worker.ts', import.meta.url), {
+      // The heap is for the package: what the process was started with, a test's loader among it, stays outside.
+      execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMiB, maxYoungGenerationSizeMb: youngHeapMiB },
     });
     // An error of a thread in use is met by the one who asked; without a listener it would end the process.
