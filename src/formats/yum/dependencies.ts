@@ -9,7 +9,7 @@ import { isPrimaryPath } from './files.ts';
 import { entryOf, numbersOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import type { MainTag } from './tags.ts';
-import { textsOf } from './text.ts';
+import { namesOf } from './text.ts';
 import { escapedLength } from './xml.ts';
 
 /** In the order in which primary has them. */
@@ -135,7 +135,7 @@ export function readDependencies(
   const total = { dependencies: 0, bytes: 0 };
   for (const row of rows) {
     let newestLibc: Dependency | undefined;
-    const raws = readRow(header, row.tags);
+    const raws = readRow(header, row.tags, self !== undefined);
     if (row.kind === 'provides' && self !== undefined) provideSelf(raws, self);
     total.dependencies += raws.length;
     for (const { name, evr } of raws) total.bytes += escapedLength(name) + escapedLength(evr);
@@ -173,9 +173,10 @@ function checkTotal(header: Header<'main'>, row: Row, total: { dependencies: num
   }
 }
 
-function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {
+/** `old`: made by an rpm that said of what a package provides the names alone. */
+function readRow(header: Header<'main'>, tags: Row['tags'], old: boolean): Raw[] {
   const [nameTag, flagsTag, versionTag] = tags;
-  const names = textsOf(header, nameTag);
+  const names = namesOf(header, nameTag);
   if (names === undefined) {
     for (const tag of [flagsTag, versionTag]) {
       if (entryOf(header, tag) === undefined) continue;
@@ -185,13 +186,13 @@ function readRow(header: Header<'main'>, tags: Row['tags']): Raw[] {
   }
   const bare = entryOf(header, flagsTag) === undefined && entryOf(header, versionTag) === undefined;
   // Before rpm 3.0.3 a provide had a name and nothing else (`lib/headerutil.c`, `providePackageNVR`).
-  if (bare && (header.region || nameTag !== 'PROVIDENAME')) {
+  if (bare && !(old && nameTag === 'PROVIDENAME')) {
     // To rpm these are dependencies on any version, to createrepo_c none at all.
     const detail = `${nameTag} comes without flags and versions.`;
     throw new AppError('rpm_tag_invalid', detail, placeOf(header, nameTag));
   }
   const flags = numbersOf(header, flagsTag) ?? (bare ? names.map(() => 0) : []);
-  const versions = textsOf(header, versionTag) ?? (bare ? names.map(() => '') : []);
+  const versions = namesOf(header, versionTag) ?? (bare ? names.map(() => '') : []);
   if (flags.length !== names.length || versions.length !== names.length) {
     const counts = `${names.length} names, ${flags.length} flags and ${versions.length} versions`;
     throw new AppError('rpm_tag_invalid', `There are ${counts} for ${nameTag}.`, placeOf(header, nameTag));

@@ -2,7 +2,7 @@
 import { AppError } from '../../errors.ts';
 import type { FileType, PackageFile } from '../package.ts';
 import { checkColumn } from './columns.ts';
-import { byteStringsOf, decodeText } from './text.ts';
+import { byteStringsOf, decodeName, decodeText } from './text.ts';
 import { dataOf, entryOf, numbersOf, placeOf } from './header.ts';
 import type { Header } from './header.ts';
 import type { MainTag } from './tags.ts';
@@ -224,7 +224,7 @@ function checkedPaths(header: MainHeader, tag: MainTag, bytePaths: string[]): Pa
     if (indexOf.has(path)) throw invalid(header, tag, `${JSON.stringify(path)} is listed twice.`);
     indexOf.set(path, i);
     // Most are ASCII: then bytes and text are one string and take memory once.
-    return /^[\x20-\x7e]*$/.test(path) ? path : decodeText(header, tag, Buffer.from(path, 'latin1'), 0);
+    return /^[\x20-\x7e]*$/.test(path) ? path : decodeName(header, tag, Buffer.from(path, 'latin1'), 0);
   });
   return { indexOf, paths };
 }

@@ -23,16 +23,26 @@ export function textsOf(header: MainHeader, tag: MainTag): string[] | undefined 
 }
 
 /** The first strings of a tag: what is never rendered is not judged either. */
-export function firstTextsOf(header: MainHeader, tag: MainTag, most: number): string[] | undefined {
+export function firstTextsOf(
+  header: MainHeader,
+  tag: MainTag,
+  most: number,
+  decode = decodeText,
+): string[] | undefined {
   const data = dataOf(header, tag);
   if (data === undefined) return undefined;
   const texts: string[] = [];
   eachString(data, (start, end) => {
     if (texts.length === most) return false;
-    texts.push(decodeText(header, tag, data.subarray(start, end), start));
+    texts.push(decode(header, tag, data.subarray(start, end), start));
     return true;
   });
   return texts;
+}
+
+/** As textsOf, for strings that name something (decodeName). */
+export function namesOf(header: MainHeader, tag: MainTag): string[] | undefined {
+  return firstTextsOf(header, tag, Infinity, decodeName);
 }
 
 /** The text of a tag that has one string; of translated ones the first, which is the locale C. */
@@ -80,6 +90,21 @@ export function decodeText(header: MainHeader, tag: MainTag, bytes: Buffer, at: 
     throw invalid(header, tag, at + offset, `the control character 0x${code}`);
   }
   return text;
+}
+
+/** A string that names something: none of its bytes may be left out. Throws `rpm_text_invalid`. */
+export function decodeName(header: MainHeader, tag: MainTag, bytes: Buffer, at: number): string {
+  const text = decodeText(header, tag, bytes, at);
+  if (isUtf8(bytes)) return text;
+  const lost = bytes.findIndex((byte) => byte >= 0x80 && byte <= 0xbf);
+  if (lost < 0) return text;
+  const hex = (bytes[lost] ?? 0).toString(16);
+  throw invalid(
+    header,
+    tag,
+    at + lost,
+    `the byte 0x${hex} in a name, a character neither in UTF-8 nor in Latin-1`,
+  );
 }
 
 function decodeWide(header: MainHeader, tag: MainTag, bytes: Buffer, at: number): string {

@@ -1,4 +1,5 @@
 /** Where rpm or createrepo_c read something else in packages that we accept. */
+import { isUtf8 } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,12 @@ const maxBuffer = 1 << 30;
 const cut = (text: string): string => (text.length > 400 ? `${text.slice(0, 400)}…` : text);
 const told = (file: string, what: string, ours: string, theirs: string): string =>
   `${file}: ${what}\n  ours:   ${cut(ours)}\n  theirs: ${cut(theirs)}`;
+
+/**
+ * A name that rpm prints as it stands in the package, one character a byte, as indexes carry it: what is not UTF-8
+ * is Latin-1.
+ */
+const asText = (bytes: string): string => (isUtf8(Buffer.from(bytes, 'latin1')) ? bytes : latin1(bytes));
 
 /** Text as the bytes that rpm prints, one character each. */
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
@@ -64,7 +71,7 @@ export function compareHeaders(dir: string, accepted: readonly Accepted<RpmPacka
     ];
     const read = listed.map((line, i) => {
       const [path = '', mode = '', bytes = ''] = line.split('\v');
-      return [path, Number.parseInt(mode, 8) & 0o7777, size(i, bytes)].join(' ');
+      return [asText(path), Number.parseInt(mode, 8) & 0o7777, size(i, bytes)].join(' ');
     });
     const [a, b] = [latin1(ours.join('\n')), [name, ...read].join('\n')];
     return a === b ? [] : [told(file, 'header', a, b)];
@@ -87,14 +94,15 @@ export function compareDigests(dir: string, accepted: readonly Accepted<RpmPacka
   });
 }
 
-const letters: Readonly<Record<string, string>> = { '\n': 'n', '\t': 't', '\r': 'r', '\\': '\\' };
+const letters: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
 
-/** A name as tar lists it with its quoting style `escape`. */
-const escaped = (name: string): string =>
-  latin1(name).replace(/[^ -[\]-~]/g, (one) => {
-    const octal = one.charCodeAt(0).toString(8).padStart(3, '0');
-    return `\\${letters[one] ?? octal}`;
-  });
+/** A name that tar lists with its quoting style `escape`, as indexes carry it. */
+const listedName = (name: string): string =>
+  asText(
+    name.replace(/\\([0-7]{3}|.)/g, (_, code: string) =>
+      code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : (letters[code] ?? code),
+    ),
+  );
 
 /** Payloads as rpm unpacks them into tar archives. */
 export function comparePayloads(dir: string, accepted: readonly Accepted<RpmPackage>[]): string[] {
@@ -109,12 +117,14 @@ export function comparePayloads(dir: string, accepted: readonly Accepted<RpmPack
   return accepted.flatMap(({ file, parsed }) => {
     const names = listed.get(file);
     if (names === undefined) return [told(file, 'rpm2archive', 'accepted', 'refused')];
-    const theirs = names.map((name) => name.replace(/^\.?\//, '').replace(/(?<=.)\/$/, '')).toSorted();
+    const theirs = names
+      .map((name) => listedName(name.replace(/^\.?\//, '').replace(/(?<=.)\/$/, '')))
+      .toSorted();
     // A folder may be a ghost too, and is a folder in every index.
     const flags = numbersOf(parsed.header, 'FILEFLAGS') ?? [];
     const ours = parsed.facts.files
       .filter((_, i) => ((flags[i] ?? 0) & ghostFlag) === 0)
-      .map(({ path }) => escaped(path.replace(/^\//, '')))
+      .map(({ path }) => latin1(path.replace(/^\//, '')))
       .toSorted();
     const [a, b] = [ours.join('\n'), theirs.join('\n')];
     return a === b ? [] : [told(file, 'payload', a, b)];

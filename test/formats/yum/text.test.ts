@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { AppError } from '../../../src/errors.ts';
 import { decodeHeader, encodeHeader, types } from '../../../src/formats/yum/header.ts';
-import { byteStringsOf, firstTextsOf, scriptText, textIn, textsOf } from '../../../src/formats/yum/text.ts';
+import {
+  byteStringsOf,
+  firstTextsOf,
+  namesOf,
+  scriptText,
+  textIn,
+  textsOf,
+} from '../../../src/formats/yum/text.ts';
 import { attributes, escapedLength, escapeText, textElement } from '../../../src/formats/yum/xml.ts';
 
 /** A header with PROVIDENAME alone, after six bytes of something else. */
@@ -12,6 +19,9 @@ function provides(...strings: readonly (string | Buffer)[]) {
   const value = { tag: 1047, type: types.stringArray, count: strings.length, data };
   return decodeHeader(encodeHeader([name, value], 'main'), 'main');
 }
+
+/** Where the store of such a header starts, and PROVIDENAME in it. */
+const at = 16 + 3 * 16 + 6;
 
 const read = (...strings: readonly (string | Buffer)[]): string[] | undefined =>
   textsOf(provides(...strings), 'PROVIDENAME');
@@ -39,8 +49,16 @@ void t.test('what is not UTF-8 is Latin-1, each string for itself, without its c
   t.end();
 });
 
-/** Where the store of such a header starts, and PROVIDENAME in it. */
-const at = 16 + 3 * 16 + 6;
+void t.test('a name in Latin-1 loses none of its bytes', (t) => {
+  t.same(namesOf(provides(Buffer.from('caf\u00e9', 'latin1'), '\u0085é'), 'PROVIDENAME'), [
+    'café',
+    '\u0085é',
+  ]);
+  const broken = provides('a', Buffer.from('caf\u00e9\u0093', 'latin1'));
+  const place = { part: 'main header', tag: 'PROVIDENAME', offset: at + 6 };
+  t.throws(() => namesOf(broken, 'PROVIDENAME'), { code: 'rpm_text_invalid', place });
+  t.end();
+});
 
 void t.test('what XML cannot hold is refused, with its place', (t) => {
   const refuse = (offset: number, ...strings: readonly (string | Buffer)[]): void => {
