@@ -122,7 +122,7 @@ function seal(request: SealRequest): SealResult {
 /** Writes `head` and then everything of `from` that stands at `offset` and after it. */
 function rewrite(from: string, to: string, head: Uint8Array, offset: number): Digests {
   const digester = new Digester();
-  const file = openSync(to, 'wx', 0o600);
+  const file = openSync(to, 'wx', 0o644);
   const write = (chunk: Uint8Array): void => {
     for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
   };

@@ -73,7 +73,7 @@ export async function receive(
   const counter = { sizeBytes: 0 };
   try {
     const stage = tap(counter, [sha256, ...hashes.filter((hash) => hash !== null)], limits);
-    const file = createWriteStream(path, { flags: 'wx', mode: 0o600, highWaterMark: 2 ** 20 });
+    const file = createWriteStream(path, { flags: 'wx', mode: 0o644, highWaterMark: 2 ** 20 });
     const written = pipeline(stage, file);
     feed(body, stage);
     await written;

@@ -1,6 +1,6 @@
 /** One package goes in: from the stream of an upload to the receipt, in seven steps. */
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
@@ -109,17 +109,32 @@ export async function stagePackage(deps: UploadDeps, request: StageRequest): Pro
 /** Steps 2 to 7: from the first byte to the record. */
 async function take(deps: UploadDeps, request: Upload, target: Target): Promise<Recorded> {
   request.beforeBody();
-  const staged = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
+  const received = await receive(deps.stagingDir, request.body, deps.receiveLimits, request.digests);
+  const left = new Set([received.path]);
+  const { signing } = formatOf(target.place.format).packages;
+  if (signing) left.add(`${received.path}.signed`);
+  const staged = { ...received, left };
   try {
     return (
       (await recordKnown(deps, request, target, staged)) ?? (await intake(deps, request, target, staged))
     );
   } finally {
     // Whatever stays is cleared at the next start; an upload that is published by now has not failed for it.
-    const { signing } = formatOf(target.place.format).packages;
-    const paths = signing ? [staged.path, `${staged.path}.signed`] : [staged.path];
-    await Promise.allSettled(paths.map((path) => rm(path, { force: true })));
+    await Promise.allSettled([...left].map((path) => unlink(path)));
   }
+}
+
+/** `left`: files to remove in the end; what has gone into the store is none any more. */
+type StagedUpload = Staged & { readonly left: Set<string> };
+
+async function keep(
+  { store }: Pick<UploadDeps, 'store'>,
+  key: string,
+  staged: StagedUpload,
+  path: string,
+): Promise<void> {
+  await store.putImmutableFile(key, path);
+  staged.left.delete(path);
 }
 
 type Target = {
@@ -191,7 +206,7 @@ async function recordKnown(
   deps: UploadDeps,
   request: Upload,
   target: Target,
-  staged: Staged,
+  staged: StagedUpload,
 ): Promise<Recorded | null> {
   const key = { ...target.place, uploaded_sha256: staged.sha256 };
   const found = await findByUploadedSha256(deps.db, key);
@@ -202,14 +217,19 @@ async function recordKnown(
     if (!(await isStored(deps.store, row))) {
       // What is signed before it is served has to be read first.
       if (staged.sha256 !== row.sha256) return null;
-      await deps.store.putImmutableFile(row.path, staged.path);
+      await keep(deps, row.path, staged, staged.path);
     }
     return await record(deps, request, target, { row, fresh: null });
   });
 }
 
 /** Steps 3 to 7 for bytes that this repository has not seen. */
-async function intake(deps: UploadDeps, request: Upload, target: Target, staged: Staged): Promise<Recorded> {
+async function intake(
+  deps: UploadDeps,
+  request: Upload,
+  target: Target,
+  staged: StagedUpload,
+): Promise<Recorded> {
   const { policy, producerKeys } = await readPolicy(deps, target);
   const reader = await deps.readers.lease();
   try {
@@ -237,7 +257,7 @@ async function intake(deps: UploadDeps, request: Upload, target: Target, staged:
       const signed = await sign(deps, target, staged, { ...read, ...decision }, reader); // 5 sign
       // Everything that comes now waits for a disk or a publication: the thread is for the next one.
       reader.release();
-      await deps.store.putImmutableFile(signed.key, signed.path); // 6 keep
+      await keep(deps, signed.key, staged, signed.path); // 6 keep
       try {
         return await record(deps, request, target, newPackage(deps, identity, staged, read, signed, found)); // 7 record
       } catch (error) {
@@ -265,9 +285,9 @@ function refuseOtherBytes(known: PackageRow, staged: Staged): void {
  * identity would have two: signing again gives the same ones as long as the key is the same.
  */
 async function restore(
-  { store }: UploadDeps,
+  deps: Pick<UploadDeps, 'store'>,
   known: PackageRow,
-  staged: Staged,
+  staged: StagedUpload,
   signAgain: () => Promise<Signed>,
 ): Promise<void> {
   const served =
@@ -278,7 +298,7 @@ async function restore(
       `${known.name} ${known.version} ${known.architecture} was served with the SHA-256 ${known.sha256}, and ` +
         'signing it again does not give these bytes.',
     );
-  await store.putImmutableFile(known.path, served.path);
+  await keep(deps, known.path, staged, served.path);
 }
 
 /** What the repository does with the signatures of packages; for formats that have none nothing is looked up. */

@@ -78,7 +78,6 @@ export class DirectoryStore implements Store {
     const path = this.#path(key);
     const file = await open(source, 'r');
     try {
-      await file.chmod(0o644);
       await this.#sync(file);
     } finally {
       await file.close();
