@@ -201,7 +201,7 @@ function readRow(header: Header<'main'>, tags: Row['tags'], old: boolean): Raw[]
     const evr = versions[i] ?? '';
     const fault = faultIn(name, evr);
     if (fault !== null) {
-      const detail = `${nameTag} holds ${JSON.stringify(name.slice(0, 200))}, which ${fault}.`;
+      const detail = `${nameTag} holds ${JSON.stringify(`${name} ${evr}`.trim().slice(0, 200))}, which ${fault}.`;
       throw new AppError('rpm_tag_invalid', detail, placeOf(header, nameTag));
     }
     return { name, flags: flags[i] ?? 0, evr };
@@ -220,6 +220,8 @@ function provideSelf(provides: Raw[], { name, evr }: { readonly name: string; re
 function faultIn(name: string, evr: string): string | null {
   if (name === '') return 'has no name';
   if (/[\t\n\r]/.test(name) || /[\t\n\r]/.test(evr)) return 'has a line end or a tab in it';
+  // createrepo_c takes it for a number (`strtol`), rpm for a part of the version (`rpmio/rpmver.cc`, `parseEVR`).
+  if (/^ *[ +-]\d+:/.test(evr)) return 'has an epoch with a sign or a space before it';
   if (!name.startsWith('(')) return null;
   let depth = 0;
   for (const character of name) {

@@ -246,6 +246,14 @@ void t.test('a version of which the index would leave a byte out is refused', (t
   t.end();
 });
 
+void t.test('an epoch that is a number to createrepo_c alone is refused', (t) => {
+  for (const evr of ['-1:2.0', '+1:2.0', ' 1:2.0', '  -0:1']) {
+    const place = { tag: 'REQUIRENAME' };
+    t.throws(() => read(flagged(['a', 8, evr]), 'requires'), { code: 'rpm_tag_invalid', place }, evr);
+  }
+  t.end();
+});
+
 void t.test('no dependency is lost or made up', (t) => {
   const requirement = fc.tuple(
     fc.constantFrom('a', 'b', '/usr/bin/own', 'libc.so.6(GLIBC_2.4)', 'rpmlib(x)', '(a or b)'),
