@@ -165,6 +165,17 @@ export default tseslint.config(
       ...libraries,
     ],
   ),
+  layer(
+    ['src/webhooks'],
+    [
+      noSibling(
+        ['store', 'signing', 'auth'],
+        'webhooks keep their queue in the catalog, and know nothing else.',
+      ),
+      noSibling(['registry', 'publish', 'http', 'commands', 'web'], upward),
+      ...libraries,
+    ],
+  ),
   layer(['src/registry', 'src/publish'], [noSibling(['http', 'commands', 'web'], upward), ...libraries]),
   layer(['src/http'], [noSibling(['commands'], upward), ...librariesBut(fastify)]),
   layer(['src/commands'], [noSibling(['web'], upward), ...libraries]),
