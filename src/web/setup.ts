@@ -5,7 +5,7 @@ import { pageHead } from './layout.ts';
 import { fileUrl, setupUrl } from './links.ts';
 import type { SetupGuide } from './setup-snippets.ts';
 import { table } from './table.ts';
-import { groupsOfFour } from './words.ts';
+import { count, groupsOfFour } from './words.ts';
 
 export type SetupView = {
   readonly channel: ChannelHeadView;
@@ -66,14 +66,16 @@ function setupFile(key: string, text: string): Html {
 export type SetupChoice = ChannelHeadView;
 
 /** Which channel? */
-export function setupChoicePage(channels: readonly SetupChoice[]): Html {
+export function setupChoicePage(channels: readonly SetupChoice[], total: number): Html {
   return html`
     ${pageHead('Set a machine up', 'Which channel should the machine follow?')}
     ${
       channels.length === 0
         ? html`<div class="empty"><p>There is no channel here that you may see.</p></div>`
         : table(
-            'Channels',
+            total > channels.length
+              ? `The first ${channels.length} of ${count(total, 'channel')}`
+              : 'Channels',
             [{ title: 'Channel' }, { title: 'For' }, { title: 'Description', wide: true }],
             channels.map((channel) => [
               html`<a href=${setupUrl(channel.repository, channel.name)}>${channel.repository}/${channel.name}</a>`,
@@ -82,5 +84,6 @@ export function setupChoicePage(channels: readonly SetupChoice[]): Html {
             ]),
           )
     }
+    ${total > channels.length && html`<p>The page of a <a href="/">repository</a> lists all of its channels, each with the way to set a machine up.</p>`}
   `;
 }

@@ -4,7 +4,7 @@ import { listSigningKeys } from '../../db/repositories.ts';
 import { version } from '../../version.ts';
 import { errorsPage } from '../../web/errors.ts';
 import { keysPage } from '../../web/keys.ts';
-import { statusPage } from '../../web/status.ts';
+import { hasExpired, statusPage } from '../../web/status.ts';
 import { channelLine, visibleRepositories } from './home.ts';
 import type { PageRoutes } from './page-routes.ts';
 
@@ -12,10 +12,14 @@ import type { PageRoutes } from './page-routes.ts';
 const shown = 200;
 
 export const operationPages: PageRoutes = ({ app, identify, page }) => {
-  page('/errors', {}, () => Promise.resolve({ title: 'Errors', body: errorsPage() }));
+  page('/errors', {}, async (request) => {
+    await identify(request);
+    return { title: 'Errors', body: errorsPage() };
+  });
 
   page('/keys', {}, async (request) => {
-    const visible = (await visibleRepositories(app, await identify(request))).slice(0, shown);
+    const all = await visibleRepositories(app, await identify(request));
+    const visible = all.slice(0, shown);
     const keys = await Promise.all(
       visible.map(async ({ name }) => ({
         repository: name,
@@ -26,22 +30,29 @@ export const operationPages: PageRoutes = ({ app, identify, page }) => {
         })),
       })),
     );
-    return { title: 'Signing keys', section: 'keys', body: keysPage(keys, app.publicUrl) };
+    return { title: 'Signing keys', section: 'keys', body: keysPage(keys, all.length, app.publicUrl) };
   });
 
   page('/status', {}, async (request) => {
     const names = (await visibleRepositories(app, await identify(request))).map(({ name }) => name);
-    const heads = (await listHeads(app.db, names)).slice(0, shown);
+    const now = app.clock.now();
+    const lines = (await listHeads(app.db, names)).map((head) => ({ head, line: channelLine(app, head) }));
+    const [late = [], fresh = []] = [true, false].map((wanted) =>
+      lines.filter(({ line }) => hasExpired(line, now) === wanted),
+    );
     const pending = await countPending(app.db);
     const body = statusPage({
-      now: app.clock.now(),
+      now,
       version,
       ready: await app.checkReady().then(
         () => true,
         () => false,
       ),
-      channels: heads.map((head) => ({
-        ...channelLine(app, head),
+      total: lines.length,
+      expired: late.length,
+      // What needs somebody first.
+      channels: [...late, ...fresh].slice(0, shown).map(({ head, line }) => ({
+        ...line,
         repository: head.repository,
         pending: pending.get(head.id) ?? 0,
       })),

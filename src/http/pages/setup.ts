@@ -20,8 +20,12 @@ const channelsShown = 300;
 export const setupRoutes: PageRoutes = ({ app, identify, page }) => {
   page('/setup', {}, async (request) => {
     const names = (await visibleRepositories(app, await identify(request))).map(({ name }) => name);
-    const heads = (await listHeads(app.db, names)).slice(0, channelsShown);
-    const body = setupChoicePage(heads.map((head) => ({ ...head, generation: head.head })));
+    const all = await listHeads(app.db, names);
+    const heads = all.slice(0, channelsShown);
+    const body = setupChoicePage(
+      heads.map((head) => ({ ...head, generation: head.head })),
+      all.length,
+    );
     return { title: 'Set a machine up', section: 'setup', body };
   });
 
