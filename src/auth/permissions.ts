@@ -25,7 +25,8 @@ export function actorName(actor: Actor): string {
   return actor.kind === 'anonymous' ? 'anonymous' : actor.name;
 }
 
-function holds(actor: Actor, scope: Scope, repository: string | null): boolean {
+/** Whether an actor holds `scope` for a repository, or for the whole server when that is null. */
+export function may(actor: Actor, scope: Scope, repository: string | null): boolean {
   if (actor.kind === 'operator') return true;
   if (actor.kind === 'anonymous' || rank[actor.scope] < rank[scope]) return false;
   return actor.repositories === null || (repository !== null && actor.repositories.includes(repository));
@@ -36,7 +37,7 @@ function holds(actor: Actor, scope: Scope, repository: string | null): boolean {
  * Throws `unauthenticated` when a token could help, `forbidden` when the one that was sent is not enough.
  */
 export function authorise(actor: Actor, scope: Scope, repository: string | null): void {
-  if (holds(actor, scope, repository)) return;
+  if (may(actor, scope, repository)) return;
   const where = repository === null ? 'the whole server' : `the repository ${repository}`;
   if (actor.kind === 'anonymous')
     throw new AppError('unauthenticated', `This needs a token with the scope "${scope}" for ${where}.`);
@@ -54,5 +55,5 @@ export function maySee(
   actor: Actor,
   repository: { name: string; visibility: 'public' | 'private' },
 ): boolean {
-  return repository.visibility === 'public' || holds(actor, 'read', repository.name);
+  return repository.visibility === 'public' || may(actor, 'read', repository.name);
 }

@@ -4,10 +4,8 @@ import { z } from 'zod';
 import type { ChannelRow } from '../db/catalog.ts';
 import { AppError } from '../errors.ts';
 import type { ChangeReport } from '../registry/change-channel.ts';
-import { publishedUrl } from '../web/action-links.ts';
-import { channelUrl } from '../web/links.ts';
+import { channelUrl, publishedUrl, repositoryUrl } from '../web/links.ts';
 import type { Html } from '../web/html.ts';
-import { repositoryUrl } from '../web/links.ts';
 import { sendPage } from './send-page.ts';
 
 /** What every confirmation carries: the form's own token, the plan that was shown, and a tick where it warned. */

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, errorTable } from '../errors.ts';
 import type { TokenActor } from '../registry/sign-in.ts';
-import { signInUrl } from '../web/action-links.ts';
+import { signInUrl } from '../web/links.ts';
 import { refusalPage } from '../web/change.ts';
 import type { Identification } from './identify.ts';
 import type { Server } from './instance.ts';

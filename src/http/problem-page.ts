@@ -31,6 +31,8 @@ export async function sendProblemPage(
 ): Promise<FastifyReply> {
   const failure = beginProblem(error, request, reply);
   const { status, title, action } = errorTable[failure.code];
+  // For the head of the page; a token that is refused must not hide what failed either.
+  await identify(request).catch(() => undefined);
   // Looking for what is near must not hide what failed.
   const near = failure.code === 'not_found' ? await nearTo(app, identify, request).catch(() => []) : [];
   const { code, message: detail } = failure;

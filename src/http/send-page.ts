@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyReply } from 'fastify';
-import { signInUrl } from '../web/action-links.ts';
+import { signInUrl } from '../web/links.ts';
 import { renderPage, type Page } from '../web/layout.ts';
 import { accountLink } from '../web/sign-in.ts';
 import type { Server } from './instance.ts';

@@ -164,7 +164,7 @@ export async function createServer(app: App): Promise<Server> {
     changeRoutes(typed, app, identify);
     pinRoutes(typed, app, identify);
     webhookRoutes(typed, app, identify);
-    operationRoutes(typed, app);
+    operationRoutes(typed, app, identifyPerson);
     collectionRoutes(typed, app, identify);
     done();
   });

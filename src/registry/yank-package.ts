@@ -13,12 +13,14 @@ export type YankRequest = {
   readonly version: string;
   readonly architecture: string;
   readonly dryRun?: boolean;
+  /** Goes on where the guard-rails would stop; so does a call that does not say. */
+  readonly force?: boolean;
   readonly plan?: string | undefined;
 };
 
 /**
- * Yanks a package from every component of a channel. Nothing has to be forced: a yank names what it takes away.
- * Throws `not_found`.
+ * Yanks a package from every component of a channel. A program has nothing to force: a yank names what it takes
+ * away. A person is asked. Throws `not_found`, `needs_force`.
  */
 export async function yankPackage(deps: ChangeDeps, request: YankRequest): Promise<ChangeReport> {
   const { actor, name, version, architecture } = request;
@@ -30,7 +32,7 @@ export async function yankPackage(deps: ChangeDeps, request: YankRequest): Promi
     kind: 'yank',
     detail: (changes) => ({ components: changes.map((change) => change.package.component) }),
     dryRun: request.dryRun ?? false,
-    force: true,
+    force: request.force ?? true,
     plan: request.plan,
     changes: async () => {
       const held = await listNamed(deps.db, channel.id, [name]);

@@ -1,6 +1,13 @@
 /** Pages on which a channel is changed: first what would happen, then the button that does just that. */
-import { editChannelUrl, promoteUrl, rollBackUrl, yankUrl } from './action-links.ts';
-import { channelUrl, packageUrl } from './links.ts';
+import {
+  channelUrl,
+  editChannelUrl,
+  errorUrl,
+  packageUrl,
+  promoteUrl,
+  rollBackUrl,
+  yankUrl,
+} from './links.ts';
 import { differenceView, type DifferenceView } from './difference.ts';
 import { actionForm, hiddenFields, refusalNotice, selectField, textField, type Option } from './form.ts';
 import { html, type Html } from './html.ts';
@@ -31,8 +38,6 @@ type Step = {
   readonly channel: string;
   readonly button: string;
   readonly fields: Readonly<Record<string, string | number | undefined>>;
-  /** Whether the guard-rails have to be told to let it pass. */
-  readonly asksForce: boolean;
 };
 
 /** What would happen, and the button. */
@@ -56,7 +61,6 @@ function confirmation({ form, plan }: ChangeView, step: Step): Html | null {
           ${hiddenFields({ ...step.fields, plan: plan.plan })}
           ${
             warnings.length > 0 &&
-            step.asksForce &&
             html`<label class="choice">
               <input type="checkbox" name="force" value="yes" required />
               <span>Go on all the same: ${count(warnings.length, 'warning')}</span>
@@ -116,7 +120,6 @@ export function promotePage(view: PromoteView): Html {
       channel: to ?? '',
       button: `Promote to ${to ?? ''}`,
       fields: { from, to, packages, exact: exact ? 'yes' : undefined },
-      asksForce: true,
     })}
   `;
 }
@@ -152,7 +155,6 @@ export function rollBackPage(view: RollBackView): Html {
       channel,
       button: `Roll back to generation ${generation ?? ''}`,
       fields: { generation },
-      asksForce: true,
     })}
   `;
 }
@@ -182,7 +184,6 @@ export function yankPage(view: YankView): Html {
       channel,
       button: `Yank ${name} ${version}`,
       fields: { name, version, architecture },
-      asksForce: false,
     })}
   `;
 }
@@ -320,7 +321,7 @@ export function refusalPage(view: {
     ${pageHead(view.title, view.detail)}
     <p>${view.action}</p>
     <p class="soft">
-      Code: <a href=${`/errors#${view.code}`}><code>${view.code}</code></a>
+      Code: <a href=${errorUrl(view.code)}><code>${view.code}</code></a>
     </p>
   `;
 }

@@ -1,8 +1,19 @@
 import { html, type Html } from './html.ts';
 import { command } from './command.ts';
+import { actionList, type Allowed } from './allowed.ts';
 import { pageHead, type Tab } from './layout.ts';
-import { editChannelUrl, promoteUrl, rollBackUrl, yankUrl } from './action-links.ts';
-import { channelUrl, fileUrl, setupUrl, versionUrl, type VersionPlace } from './links.ts';
+import {
+  channelFeedUrl,
+  channelUrl,
+  editChannelUrl,
+  fileUrl,
+  promoteUrl,
+  rollBackUrl,
+  setupUrl,
+  type VersionPlace,
+  versionUrl,
+  yankUrl,
+} from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
 import { timeline, type Bar } from './timeline.ts';
@@ -50,6 +61,7 @@ export type ChannelView = {
   readonly pin: { readonly label: string; readonly text: string } | null;
   /** Files of the tree that clients begin with, as keys. */
   readonly pointers: readonly string[];
+  readonly allowed: Allowed;
 };
 
 export function channelTabs(
@@ -90,14 +102,18 @@ export function channelPage(view: ChannelView): Html {
         ${contents.members.length === 0 ? noMembers(view) : memberTable(view)}
         ${nextPage(contents.next)}
       </section>
-      <aside>${view.channel.generation > 0 && stateOf(view)} ${timePanel(view)}</aside>
+      <aside>${view.channel.generation > 0 && stateOf(view)} ${timePanel(view)} ${changePanel(view)}</aside>
     </div>
     ${view.bars.length > 0 && history(view)}
   `;
 }
 
-function pastNotice({ channel, contents, now }: ChannelView, generation: number): Html {
+function pastNotice({ channel, contents, now, allowed }: ChannelView, generation: number): Html {
   const at = contents.publishedAt;
+  const rollBack = {
+    text: `Roll back to generation ${generation}`,
+    href: rollBackUrl(channel.repository, channel.name, generation),
+  };
   return html`
     <div class="notice">
       <p>
@@ -106,6 +122,7 @@ function pastNotice({ channel, contents, now }: ChannelView, generation: number)
         ${' · '}
         <a href=${channelUrl(channel.repository, channel.name, { from: generation, to: channel.generation })}>What has changed since</a>
       </p>
+      ${allowed.change && actionList(allowed, { change: [rollBack] }, 'roll back')}
     </div>
   `;
 }
@@ -184,15 +201,29 @@ function stateOf(view: ChannelView): Html {
         <dt>Clients begin with</dt>
         ${pointers.map((key) => html`<dd><a href=${fileUrl(key)}>${key.split('/').at(-1)}</a></dd>`)}
       </dl>
-      <ul class="inline">
-        <li><a href=${promoteUrl(channel.repository, { from: channel.name })}>Promote from ${channel.name}</a></li>
-        <li><a href=${rollBackUrl(channel.repository, channel.name)}>Roll back</a></li>
-        <li><a href=${yankUrl(channel.repository, channel.name)}>Yank</a></li>
-        <li><a href=${editChannelUrl(channel.repository, channel.name)}>Edit the channel</a></li>
-        <li><a href=${`${channelUrl(channel.repository, channel.name)}/feed.atom`}>Atom feed</a></li>
-      </ul>
     </div>
   `;
+}
+
+function changePanel({ channel, allowed }: ChannelView): Html | null {
+  const { repository, name, generation } = channel;
+  const published = [
+    { text: `Promote from ${name}`, href: promoteUrl(repository, { from: name }) },
+    { text: 'Roll back', href: rollBackUrl(repository, name) },
+    { text: 'Yank', href: yankUrl(repository, name) },
+  ];
+  const actions = actionList(
+    allowed,
+    {
+      change: [
+        { text: `Promote into ${name}`, href: promoteUrl(repository, { to: name }) },
+        ...(generation > 0 ? published : []),
+      ],
+      administer: [{ text: 'Edit the channel', href: editChannelUrl(repository, name) }],
+    },
+    'promote, roll back, yank or edit',
+  );
+  return actions && html`<div class="panel"><h2>Change it</h2>${actions}</div>`;
 }
 
 function timePanel({ channel, contents, pin }: ChannelView): Html | null {
@@ -229,8 +260,9 @@ function history({ channel, bars }: ChannelView): Html {
       ${timeline(channel.name, bars)}
       <p>
         <a href=${`${channelUrl(channel.repository, channel.name)}/generations`}>All generations as a list</a>
-        ${last && html`<small class="by">the last one ${moment(last.at)}</small>`}
+        ${last && html` <small class="by">the last one ${moment(last.at)}</small>`}
       </p>
+      <p><a href=${channelFeedUrl(channel.repository, channel.name)}>Atom feed of ${channel.name}</a></p>
     </section>
   `;
 }

@@ -6,11 +6,16 @@ import { pageHead } from './layout.ts';
 export function errorsPage(): Html {
   return html`
     ${pageHead('Errors', 'Every code that this server answers with, what it means and what to do.')}
-    <dl>
+    <p>
+      The answer to a refused upload carries one of these codes, in <code>code</code> and at the end of <code>type</code>.
+      Its <code>detail</code> says what was wrong this time, and its <code>place</code> where in the file. Nothing of a
+      refused upload is kept.
+    </p>
+    <dl class="errors">
       ${Object.entries(errorTable).map(
         ([code, { status, title, action }]) => html`
-          <dt id=${code}><code>${code}</code>, ${status}</dt>
-          <dd>${title}. ${action}</dd>
+          <dt id=${code}><a href=${`#${code}`}><code>${code}</code></a> <small>status ${status}</small></dt>
+          <dd><strong>${title}.</strong> ${action}</dd>
         `,
       )}
     </dl>

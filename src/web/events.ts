@@ -1,3 +1,4 @@
+import type { Allowed } from './allowed.ts';
 import { html, type Html } from './html.ts';
 import { cut } from './cut.ts';
 import { pageHead } from './layout.ts';
@@ -27,13 +28,14 @@ export type EventsView = {
   readonly kinds: readonly string[];
   readonly channels: readonly string[];
   readonly next: string | null;
+  readonly allowed: Pick<Allowed, 'administer'>;
 };
 
 /** Who did what, the newest first. */
 export function eventsPage(view: EventsView): Html {
   const { repository, events, filter } = view;
   return html`
-    ${pageHead(repository, 'Everything that was done to it, and by whom.', repositoryTabs(repository, 'events'))}
+    ${pageHead(repository, 'Everything that was done to it, and by whom.', repositoryTabs(repository, view.allowed, 'events'))}
     <form class="line" method="get" action=${`${repositoryUrl(repository)}/events`} aria-label="Which events">
       <label>What ${choice('kind', view.kinds, filter.kind)}</label>
       <label>Channel ${choice('channel', view.channels, filter.channel)}</label>

@@ -91,7 +91,7 @@ function repositoryCard(
             <li>
               <span>
                 <a href=${channelUrl(name, channel.name)}>${channel.name}</a>
-                <small class="by">${channel.format}, ${count(channel.packages, 'package')}</small>
+                ${' '}<small class="by">${channel.format}, ${count(channel.packages, 'package')}</small>
               </span>
               <small>${freshness(channel, now)}</small>
             </li>

@@ -15,9 +15,13 @@ export type Page = {
   readonly section?: Section;
   /** What was searched for, to stand in the search field. */
   readonly query?: string;
+  /** An Atom feed of what the page shows. */
+  readonly feed?: Feed;
   /** Who is signed in, and how to change that. */
   readonly account?: Html;
 };
+
+export type Feed = { readonly title: string; readonly href: string };
 
 export type Section = 'repositories' | 'setup' | 'keys' | 'status';
 
@@ -38,6 +42,7 @@ export function renderPage(page: Page, assetVersion: string): string {
       <title>${page.title} · Entrepot</title>
       <link rel="stylesheet" href="/assets/${assetVersion}/style.css" />
       <script src="/assets/${assetVersion}/page.js" defer></script>
+      ${page.feed && html`<link rel="alternate" type="application/atom+xml" title=${page.feed.title} href=${page.feed.href} />`}
     </head>
     <body>
       <a class="skip" href="#main">Skip to the content</a>

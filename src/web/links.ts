@@ -21,6 +21,19 @@ export function packageUrl(repository: string, name: string): string {
   return `${repositoryUrl(repository)}/p/${segment(name)}`;
 }
 
+export function channelFeedUrl(repository: string, channel: string): string {
+  return `${channelUrl(repository, channel)}/feed.atom`;
+}
+
+export function packageFeedUrl(repository: string, name: string): string {
+  return `${packageUrl(repository, name)}/feed.atom`;
+}
+
+/** A picture of the version that a channel offers of a package. */
+export function badgeUrl(repository: string, channel: string, name: string): string {
+  return `${channelUrl(repository, channel)}/badge/${segment(name)}.svg`;
+}
+
 export type VersionPlace = {
   readonly repository: string;
   readonly name: string;
@@ -37,6 +50,50 @@ export function versionUrl(place: VersionPlace, tab = ''): string {
   const path = `${packageUrl(repository, name)}/${segment(version)}/${segment(architecture)}`;
   const query = writeQuery({ format, distribution: distribution === '' ? undefined : distribution });
   return `${path}${tab === '' ? '' : `/${tab}`}${query}`;
+}
+
+/** Signing in; `next` is where to go on afterwards. */
+export function signInUrl(next?: string): string {
+  return `/sign-in${writeQuery({ next })}`;
+}
+
+export function promoteUrl(
+  repository: string,
+  choice: { readonly from?: string; readonly to?: string; readonly packages?: string } = {},
+): string {
+  return `${repositoryUrl(repository)}/promote${writeQuery(choice)}`;
+}
+
+export function rollBackUrl(repository: string, channel: string, generation?: number): string {
+  return `${channelUrl(repository, channel)}/roll-back${writeQuery({ generation })}`;
+}
+
+type YankChoice = { readonly name?: string; readonly version?: string; readonly architecture?: string };
+
+export function yankUrl(
+  repository: string,
+  channel: string,
+  { name, version, architecture }: YankChoice = {},
+): string {
+  return `${channelUrl(repository, channel)}/yank${writeQuery({ name, version, architecture })}`;
+}
+
+export function editChannelUrl(repository: string, channel: string): string {
+  return `${channelUrl(repository, channel)}/edit`;
+}
+
+/** What a generation changed, told to the one who published it. */
+export function publishedUrl(repository: string, channel: string, generation: number): string {
+  return `${channelUrl(repository, channel)}/published/${generation}`;
+}
+
+export function webhooksUrl(repository: string): string {
+  return `${repositoryUrl(repository)}/webhooks`;
+}
+
+/** What the code of an error means. */
+export function errorUrl(code: string): string {
+  return `/errors#${code}`;
 }
 
 export function digestUrl(sha256: string): string {

@@ -1,7 +1,16 @@
 import { html, type Html } from './html.ts';
 import { command } from './command.ts';
 import { pageHead } from './layout.ts';
-import { channelUrl, packageUrl, setupUrl, versionUrl, type VersionPlace } from './links.ts';
+import { downloadsSection, type DownloadsView } from './downloads.ts';
+import {
+  badgeUrl,
+  channelUrl,
+  packageFeedUrl,
+  packageUrl,
+  setupUrl,
+  versionUrl,
+  type VersionPlace,
+} from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
 import { ago, count } from './words.ts';
@@ -30,8 +39,10 @@ export type PackageView = {
   /** Who uploaded versions of it, and how often. */
   readonly uploaders: readonly { readonly name: string; readonly uploads: number; readonly lastAt: number }[];
   readonly install: readonly { readonly client: string; readonly text: string; readonly channel: string }[];
-  /** What stands below the versions: the downloads, when they are counted. */
-  readonly downloads: Html | null;
+  readonly downloads: DownloadsView;
+  /** Channels that hold it now, whose badges can be shown elsewhere. */
+  readonly badges: readonly string[];
+  readonly publicUrl: string;
 };
 
 /** One name: its versions, where each is, who uploads it and how to install it. */
@@ -42,9 +53,8 @@ export function packagePage(view: PackageView): Html {
       <h2 id="versions">Versions and channels</h2>
       ${matrix(view)} ${nextPage(view.next, 'Older versions')}
     </section>
-    <div class="beside">${installPanel(view)} ${uploaderPanel(view)}</div>
-    <p><a href=${`${packageUrl(view.repository, view.name)}/feed.atom`}>Atom feed of ${view.name}</a></p>
-    ${view.downloads}
+    <div class="beside">${installPanel(view)} ${uploaderPanel(view)} ${followPanel(view)}</div>
+    ${downloadsSection(view.name, view.downloads)}
   `;
 }
 
@@ -86,6 +96,37 @@ function installPanel({ repository, install }: PackageView): Html | null {
       <p><a href=${setupUrl(repository, first.channel)}>Set the machine up first</a></p>
     </div>
   `;
+}
+
+/** What shows elsewhere how the package stands: a feed, and badges for a README. */
+function followPanel({ repository, name, channels, badges, publicUrl }: PackageView): Html | null {
+  if (channels.length === 0) return null;
+  return html`
+    <div class="panel">
+      <h2>Follow it</h2>
+      <p><a href=${packageFeedUrl(repository, name)}>Atom feed of ${name}</a></p>
+      ${badges.map(
+        (channel, i) => html`
+          <details>
+            <summary>Badge of ${channel}</summary>
+            <p><img src=${badgeUrl(repository, channel, name)} alt=${`The version of ${name} in ${channel}`} height="20" /></p>
+            ${command(`badge-${i}`, 'Markdown', badgeMarkdown(publicUrl, { repository, channel, name }))}
+          </details>
+        `,
+      )}
+    </div>
+  `;
+}
+
+/** A parenthesis would end the address; encodeURIComponent leaves it as it is. */
+function badgeMarkdown(
+  publicUrl: string,
+  { repository, channel, name }: { repository: string; channel: string; name: string },
+): string {
+  const address = (path: string): string =>
+    `(${publicUrl}${path.replace(/[()]/g, (letter) => (letter === '(' ? '%28' : '%29'))})`;
+  const picture = `![${channel}]${address(badgeUrl(repository, channel, name))}`;
+  return `[${picture}]${address(packageUrl(repository, name))}`;
 }
 
 function uploaderPanel({ uploaders, now }: PackageView): Html | null {

@@ -1,5 +1,6 @@
 import { html, type Html } from './html.ts';
 import { pageHead } from './layout.ts';
+import { errorUrl } from './links.ts';
 
 export type ProblemView = {
   readonly status: number;
@@ -29,7 +30,7 @@ export function problemPage({ status, code, title, detail, action, requestId, ne
     ${status === 404 && html`<p><a href="/search">Search for a package, a file, a commit or a digest</a>, or begin with <a href="/">all repositories</a>.</p>`}
     <dl class="facts">
       <dt>Code</dt>
-      <dd><a href=${`/errors#${code}`}><code>${code}</code></a>, status ${status}</dd>
+      <dd><a href=${errorUrl(code)}><code>${code}</code></a>, status ${status}</dd>
       <dt>Request</dt>
       <dd><code>${requestId}</code></dd>
     </dl>

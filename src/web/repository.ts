@@ -1,7 +1,8 @@
+import { actionList, type Allowed } from './allowed.ts';
 import { html, type Html } from './html.ts';
 import { freshness, type ChannelLine } from './home.ts';
 import { pageHead, type Tab } from './layout.ts';
-import { channelUrl, packageUrl, repositoryUrl, setupUrl } from './links.ts';
+import { channelUrl, packageUrl, promoteUrl, repositoryUrl, setupUrl, webhooksUrl } from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
 import { ago, count, groupsOfFour } from './words.ts';
@@ -38,6 +39,7 @@ export type RepositoryView = {
   readonly names: readonly NameLine[];
   readonly prefix: string;
   readonly next: string | null;
+  readonly allowed: Allowed;
 };
 
 const signingSentences = {
@@ -48,20 +50,27 @@ const signingSentences = {
   never: 'Rpm packages are served as they were uploaded; the signed index vouches for them.',
 } as const;
 
-export function repositoryTabs(repository: string, current: 'channels' | 'events'): Tab[] {
+export function repositoryTabs(
+  repository: string,
+  { administer }: Pick<Allowed, 'administer'>,
+  current: 'channels' | 'events' | 'webhooks',
+): Tab[] {
   const url = repositoryUrl(repository);
+  const webhooks = { text: 'Webhooks', href: webhooksUrl(repository), current: current === 'webhooks' };
   return [
     { text: 'Channels and packages', href: url, current: current === 'channels' },
     { text: 'Events', href: `${url}/events`, current: current === 'events' },
+    ...(administer ? [webhooks] : []),
   ];
 }
 
 /** One repository: its channels from development to production, its packages, its keys. */
 export function repositoryPage(view: RepositoryView): Html {
   return html`
-    ${pageHead(view.name, view.description, repositoryTabs(view.name, 'channels'))}
+    ${pageHead(view.name, view.description, repositoryTabs(view.name, view.allowed, 'channels'))}
     ${view.strips.length === 0 && noChannels(view.name)}
     ${view.strips.map((strip) => channelStrip(view, strip))}
+    ${view.strips.length > 0 && actionList(view.allowed, { change: [{ text: 'Promote', href: promoteUrl(view.name) }] }, 'promote')}
     <div class="split">
       <section aria-labelledby="packages">
         <h2 id="packages">Packages</h2>
@@ -148,9 +157,7 @@ function driftItem(
   const meaning = `${here.name} holds ${count(onlyHere, 'package')} that ${next.name} does not, and lacks ${onlyNext.toLocaleString('en')} of it`;
   return html`
     <li class="drift">
-      <a href=${channelUrl(repository, here.name, { with: next.name })} title=${meaning}>
-        <span class="hidden">${here.name} against ${next.name}: </span>${words}
-      </a>
+      <a href=${channelUrl(repository, here.name, { with: next.name })} title=${meaning} aria-label="${here.name} against ${next.name}: ${words}">${words}</a>
     </li>
   `;
 }

@@ -51,7 +51,7 @@ export function factList(facts: readonly Fact[]): Html {
           <dt>${label}</dt>
           <dd>
             ${state.kind === 'missing' ? missing(state.since) : value}
-            ${state.kind === 'missing' ? '' : html`<small class="by">says ${by}</small>`}
+            ${state.kind === 'missing' ? '' : html` <small class="by">says ${by}</small>`}
             ${
               state.kind === 'changed' &&
               html` <span class="tag warn">changed</span> <small>${state.since} has ${state.before}</small>`
@@ -66,6 +66,6 @@ export function factList(facts: readonly Fact[]): Html {
 function missing(since: string | null): Html {
   return html`
     <span class="tag ${since === null ? '' : 'warn'}">missing</span>
-    ${since !== null && html`<small class="by">${since} has it</small>`}
+    ${since !== null && html` <small class="by">${since} has it</small>`}
   `;
 }

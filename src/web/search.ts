@@ -1,6 +1,6 @@
 import { html, type Html } from './html.ts';
 import { pageHead } from './layout.ts';
-import { digestUrl, packageUrl, searchUrl, versionUrl, type VersionPlace } from './links.ts';
+import { digestUrl, errorUrl, packageUrl, searchUrl, versionUrl, type VersionPlace } from './links.ts';
 import { cut } from './cut.ts';
 import { table } from './table.ts';
 
@@ -21,6 +21,8 @@ export type SearchView = {
     readonly kinds: readonly string[];
     readonly place: VersionPlace;
   }[];
+  /** The error whose code was looked for. */
+  readonly error: { readonly code: string; readonly title: string; readonly action: string } | null;
   /** Lists that are longer than what is shown. */
   readonly more: readonly string[];
 };
@@ -28,9 +30,8 @@ export type SearchView = {
 /** What was found, by what it was found by. */
 export function searchPage(view: SearchView): Html {
   const { query, repository } = view;
-  const nothing = [view.names, view.files, view.provides, view.commits, view.digests].every(
-    (list) => list.length === 0,
-  );
+  const lists = [view.names, view.files, view.provides, view.commits, view.digests];
+  const nothing = view.error === null && lists.every((list) => list.length === 0);
   return html`
     ${pageHead(query === '' ? 'Search' : html`Search for “${cut(query, 100)}”`)}
     <form class="line" method="get" action="/search" role="search" aria-label="Search everything">
@@ -44,7 +45,7 @@ export function searchPage(view: SearchView): Html {
     }
     ${query === '' ? hints() : nothing && html`<div class="empty"><p>Nothing here has “${cut(query, 100)}”.</p></div>`}
     ${query !== '' && nothing && hints()}
-    ${view.names.length > 0 && names(view)} ${view.files.length > 0 && files(view)}
+    ${view.error && errorFound(view.error)} ${view.names.length > 0 && names(view)} ${view.files.length > 0 && files(view)}
     ${view.provides.length > 0 && provides(view)} ${view.commits.length > 0 && commits(view)}
     ${view.digests.length > 0 && digests(view)}
   `;
@@ -62,9 +63,18 @@ function hints(): Html {
       <dd><code>mail-transport-agent</code>, <code>libc.so.6</code>: the beginning of what packages provide</dd>
       <dt>A commit</dt>
       <dd><code>1a2b3c4</code>: at least seven characters of a commit that an uploader declared</dd>
+      <dt>An error</dt>
+      <dd><code>identity_conflict</code>: the code of an answer of this server, as a log of CI shows it</dd>
       <dt>A digest</dt>
       <dd>At least eight digits of a SHA-256: of the file as served or as uploaded, or of its core</dd>
     </dl>
+  `;
+}
+
+function errorFound({ code, title, action }: NonNullable<SearchView['error']>): Html {
+  return html`
+    <h2>Errors</h2>
+    <p><a href=${errorUrl(code)}>What ${code} means</a>: ${title}. ${action}</p>
   `;
 }
 

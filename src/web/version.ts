@@ -1,9 +1,19 @@
+import { actionList, type Allowed } from './allowed.ts';
 import { html, type Html } from './html.ts';
 import { command } from './command.ts';
 import { cut, firstLines } from './cut.ts';
 import { wholeDigest } from './digest.ts';
 import { pageHead, type Tab } from './layout.ts';
-import { channelUrl, fileUrl, packageUrl, searchUrl, versionUrl, type VersionPlace } from './links.ts';
+import {
+  channelUrl,
+  fileUrl,
+  packageUrl,
+  promoteUrl,
+  searchUrl,
+  versionUrl,
+  yankUrl,
+  type VersionPlace,
+} from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
 import { ago, count, size, time } from './words.ts';
@@ -58,6 +68,7 @@ export type VersionView = VersionHead & {
   readonly install: readonly { readonly client: string; readonly text: string }[];
   /** Other versions to compare this one with, the nearest first. */
   readonly others: readonly string[];
+  readonly allowed: Allowed;
 };
 
 export type RelationItem = { readonly text: string; readonly name: string };
@@ -179,7 +190,7 @@ function checksums({ sha256, uploadedSha256, coreSha256, fileKey, sizeBytes }: V
               ? html`<span>The file was collected: no kept generation names it. Its digests stay.</span>`
               : html`<a href=${fileUrl(fileKey)}>${fileKey.split('/').at(-1)}</a>`
           }
-          <small class="by">${size(sizeBytes)}</small>
+          ${' '}<small class="by">${size(sizeBytes)}</small>
         </dd>
         <dt>SHA-256${!same && ', as served'}</dt>
         <dd>${wholeDigest(sha256)}</dd>
@@ -244,8 +255,13 @@ function installPanel({ install }: VersionView): Html | null {
   `;
 }
 
-function channelPanel({ place, stays }: VersionView): Html {
+function channelPanel({ place, stays, allowed }: VersionView): Html {
   const now = stays.filter(({ removedIn }) => removedIn === null);
+  const { repository, name, version, architecture } = place;
+  const change = [...new Set(now.map(({ channel }) => channel))].flatMap((channel) => [
+    { text: `Promote from ${channel}`, href: promoteUrl(repository, { from: channel, packages: name }) },
+    { text: `Yank from ${channel}`, href: yankUrl(repository, channel, { name, version, architecture }) },
+  ]);
   return html`
     <div class="panel">
       <h2>In channels now</h2>
@@ -255,11 +271,12 @@ function channelPanel({ place, stays }: VersionView): Html {
           ({ channel, component, addedIn }) => html`
             <li>
               <a href=${channelUrl(place.repository, channel)}>${channel}</a>
-              <small class="by">${component}, since generation ${addedIn}</small>
+              ${' '}<small class="by">${component}, since generation ${addedIn}</small>
             </li>
           `,
         )}
       </ul>
+      ${now.length > 0 && actionList(allowed, { change }, 'promote or yank')}
     </div>
   `;
 }

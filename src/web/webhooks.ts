@@ -1,6 +1,7 @@
 import { actionForm, hiddenFields, refusalNotice, textField } from './form.ts';
 import { html, type Html } from './html.ts';
 import { pageHead } from './layout.ts';
+import { repositoryTabs } from './repository.ts';
 import { table } from './table.ts';
 import { moment } from './words.ts';
 
@@ -35,7 +36,8 @@ export type WebhooksView = {
 export function webhooksPage(view: WebhooksView): Html {
   const { repository, action, form, secret, kinds, webhooks } = view;
   return html`
-    ${pageHead('Webhooks', `Who is told of what happens in ${repository}.`)} ${refusalNotice(view.refusal)}
+    ${pageHead(repository, 'Who is told of what happens in it.', repositoryTabs(repository, { administer: true }, 'webhooks'))}
+    ${refusalNotice(view.refusal)}
     ${
       secret !== null &&
       html`<div class="notice ok" role="status">

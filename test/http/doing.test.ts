@@ -116,7 +116,11 @@ t.test('a package is yanked', async (t) => {
   const identity = { name: 'pear', version: '1.0-1', architecture: 'amd64' };
   const page = await visitor.get(`${path}?${new URLSearchParams(identity).toString()}`);
   t.match(page.body.toString(), /Yank pear 1.0-1/);
-  const fields = { ...identity, form: fieldOf(page, 'form'), plan: fieldOf(page, 'plan') };
+  t.match(page.body.toString(), /Go on all the same: 1 warning/);
+  const unticked = { ...identity, form: fieldOf(page, 'form'), plan: fieldOf(page, 'plan') };
+  t.match(await visitor.post(path, unticked), { status: 409, body: /is the last version in the channel/ });
+  t.same(await served('production'), ['apple 1.0-1', 'pear 1.0-1'], 'nothing was done without the tick');
+  const fields = { ...unticked, force: 'yes' };
   t.equal((await visitor.post(path, fields)).status, 303);
   t.same(await served('production'), ['apple 1.0-1']);
   t.match(await visitor.post(path, fields), { status: 409, body: /holds no package/ });
@@ -169,6 +173,37 @@ t.test('a token that may only read is told what is needed', async (t) => {
   const fields = { form, plan: fieldOf(page, 'plan'), from: 'staging', to: 'production' };
   t.equal((await reader.post('/r/main/promote', fields)).status, 403, 'nor by sending the form');
   t.same(await served('production'), ['apple 1.0-1']);
+});
+
+t.test('a page offers what its reader may do, and nothing else', async (t) => {
+  const operator = { kind: 'operator', name: 'test' } as const;
+  const tokenFor = async (scope: 'upload' | 'read'): Promise<string> =>
+    (await createToken(server.app, operator, { name: scope, scope, repositories: [], expiresAt: null })).text;
+  const changes = ['/promote?from=production', '/c/production/roll-back', '/c/production/yank'];
+  const offered: Record<string, string[]> = {
+    admin: [...changes, '/c/production/edit'],
+    upload: changes,
+    read: [],
+  };
+  for (const [name, token] of [
+    ['admin', adminToken],
+    ['upload', await tokenFor('upload')],
+    ['read', await tokenFor('read')],
+  ] as const) {
+    const person = newVisitor(server.url);
+    await person.signIn(token);
+    const page = (await person.get('/r/main/c/production')).body.toString();
+    const links = [...page.matchAll(/ href="\/r\/main([^"]*)"/g)].map(([, href]) => href);
+    for (const href of [...changes, '/c/production/edit'])
+      t.equal(links.includes(href), offered[name]?.includes(href), `${name}: ${href}`);
+    const repository = (await person.get('/r/main')).body.toString();
+    t.equal(repository.includes('href="/r/main/webhooks"'), name === 'admin', `${name}: webhooks`);
+    t.notMatch(page, 'Sign in to');
+    t.match((await person.get('/errors')).body.toString(), 'href="/account"', 'who is known everywhere');
+  }
+  const page = (await newVisitor(server.url).get('/r/main/c/production')).body.toString();
+  t.match(page, 'href="/sign-in?next=%2Fr%2Fmain%2Fc%2Fproduction">Sign in to promote');
+  t.notMatch(page, '/c/production/yank');
 });
 
 t.test('who is not signed in is led to it and back', async (t) => {

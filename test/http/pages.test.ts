@@ -61,6 +61,35 @@ t.test('with packages', async (t) => {
     t.match(page, 'apt-get install hello');
   });
 
+  t.test('a package: its downloads as a picture and as figures, its feed, its badges', async (t) => {
+    t.match(
+      await read('/r/main/p/hello'),
+      'No machine has downloaded it from this server in the last 90 days',
+    );
+    const pool = '/apt/main/pool/h/hello/';
+    for (const [version, times] of [
+      ['1.1-1', 1],
+      ['1.3-1', 2],
+    ] as const)
+      for (let i = 0; i < times; i++) t.equal((await get(`${pool}hello_${version}_amd64.deb`)).status, 200);
+    await server.app.downloads.write();
+    const today = new Date(server.app.clock.now()).toISOString().slice(0, 10);
+    t.match(
+      await read('/r/main/p/hello'),
+      new RegExp(`${today} 3 By version .* 1.3-1 amd64 2 1.1-1 amd64 1 `),
+    );
+    const page = (await get('/r/main/p/hello')).body.toString();
+    t.match(page, new RegExp(`<title>${today}: 3</title>`));
+    const badge = `${server.url}/r/main/c/stable/badge/hello.svg`;
+    t.match(page, `[![stable](${badge})](${server.url}/r/main/p/hello)`);
+    t.equal((await get('/r/main/c/stable/badge/hello.svg')).status, 200);
+    const feed = /<link rel="alternate" type="application\/atom\+xml" title="[^"]*" href="([^"]*)"/;
+    for (const path of ['/r/main/p/hello', '/r/main/c/stable', '/r/main/c/stable/generations']) {
+      const [, href = ''] = feed.exec((await get(path)).body.toString()) ?? [];
+      t.match((await get(href)).headers['content-type'], 'application/atom+xml', path);
+    }
+  });
+
   t.test('a version: what it says, what runs as root, its files', async (t) => {
     const base = '/r/main/p/hello/1.3-1/amd64';
     const page = await read(base);
@@ -131,6 +160,8 @@ t.test('with packages', async (t) => {
     t.match(await read(`/search?q=${sha256.slice(0, 12)}`), /served/);
     t.match(await read(`/a/${sha256}`), /the file as it is served .* stable-rpm/);
     t.match(await read('/search?q=nowhere'), 'Nothing here has');
+    t.match(await read('/search?q=identity_conflict'), 'What identity_conflict means');
+    t.match(await read('/search?q=%2Ferrors%23identity_conflict'), 'What identity_conflict means');
   });
 
   t.test('events with filters, keys, status', async (t) => {

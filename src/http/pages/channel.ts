@@ -9,6 +9,7 @@ import {
 } from '../../db/generations.ts';
 import { listMemberBriefs, type MemberPlace } from '../../db/membership.ts';
 import { listSigningKeys } from '../../db/repositories.ts';
+import type { Allowed } from '../../web/allowed.ts';
 import { AppError } from '../../errors.ts';
 import { formatOf } from '../../formats/formats.ts';
 import { channelForm } from '../../publish/build.ts';
@@ -16,13 +17,21 @@ import { parseVisible } from '../../publish/visible.ts';
 import { compareChannels } from '../../registry/compare-channels.ts';
 import { needChannel } from '../../registry/find.ts';
 import { diffGenerations, needGeneration } from '../../registry/history.ts';
-import { channelPage, type ChannelHeadView, type Contents } from '../../web/channel.ts';
+import { channelPage, type ChannelHeadView, type ChannelView, type Contents } from '../../web/channel.ts';
 import { comparisonPage } from '../../web/comparison.ts';
 import { generationsPage } from '../../web/generations.ts';
-import type { Link, Page } from '../../web/layout.ts';
-import { channelUrl, repositoryUrl, writeQuery } from '../../web/links.ts';
+import type { Feed, Link, Page } from '../../web/layout.ts';
+import {
+  channelFeedUrl,
+  channelUrl,
+  promoteUrl,
+  repositoryUrl,
+  rollBackUrl,
+  writeQuery,
+} from '../../web/links.ts';
 import type { Bar } from '../../web/timeline.ts';
 import type { PageRoutes } from './page-routes.ts';
+import { allowedTo } from './allowed.ts';
 import { home } from './repository.ts';
 import { placeOf } from './version-place.ts';
 
@@ -45,6 +54,10 @@ export function channelTrail({ repository }: Pick<ChannelRow, 'repository'>): Li
   return [home, { text: repository, href: repositoryUrl(repository) }];
 }
 
+function channelFeed({ repository, name }: ChannelRow): Feed {
+  return { title: `Generations of ${repository}/${name}`, href: channelFeedUrl(repository, name) };
+}
+
 export function channelHeadView(row: ChannelRow): ChannelHeadView {
   const { repository, name, format, distribution, description, head } = row;
   return { repository, name, format, distribution, description, generation: head };
@@ -56,11 +69,15 @@ export const channelRoutes: PageRoutes = ({ app, identify, page }) => {
     const actor = await identify(request);
     const row = await needChannel(app.db, actor, repository, channel);
     const { q, at, after, from, to } = request.query;
-    if (from !== undefined || to !== undefined) return await compareGenerations(app, row, from, to);
-    if (request.query.with !== undefined)
-      return await compareWith(app, row, await needChannel(app.db, actor, repository, request.query.with));
-    const body = channelPage(await channelView(app, row, { prefix: q, at, after }));
-    return { title: `${row.name} of ${repository}`, section: 'repositories', trail: channelTrail(row), body };
+    const allowed = allowedTo(actor, repository, request);
+    if (from !== undefined || to !== undefined) return await compareGenerations(app, row, allowed, from, to);
+    if (request.query.with !== undefined) {
+      const other = await needChannel(app.db, actor, repository, request.query.with);
+      return await compareWith(app, row, other, allowed);
+    }
+    const body = channelPage({ ...(await channelView(app, row, { prefix: q, at, after })), allowed });
+    const title = `${row.name} of ${repository}`;
+    return { title, section: 'repositories', trail: channelTrail(row), feed: channelFeed(row), body };
   });
 
   const olderQuery = z.object({ before: number.optional() });
@@ -90,7 +107,8 @@ export const channelRoutes: PageRoutes = ({ app, identify, page }) => {
             ? `${channelUrl(repository, row.name)}/generations${writeQuery({ before: last.number })}`
             : null,
       });
-      return { title: `Generations of ${row.name}`, section: 'repositories', trail: channelTrail(row), body };
+      const title = `Generations of ${row.name}`;
+      return { title, section: 'repositories', trail: channelTrail(row), feed: channelFeed(row), body };
     },
   );
 };
@@ -101,11 +119,7 @@ function barOf({ number: generation, committed_at: at, cause, added, removed }: 
 
 type Wanted = { readonly prefix: string; readonly at: string; readonly after: string | undefined };
 
-async function channelView(
-  app: App,
-  row: ChannelRow,
-  wanted: Wanted,
-): Promise<Parameters<typeof channelPage>[0]> {
+async function channelView(app: App, row: ChannelRow, wanted: Wanted): Promise<Omit<ChannelView, 'allowed'>> {
   const generation = await generationWanted(app, row, wanted.at);
   const [head, contents, bars, keys] = await Promise.all([
     findGeneration(app.db, row.id, row.head),
@@ -216,10 +230,28 @@ function pinOf(app: App, row: ChannelRow, generation: number): { label: string; 
     : { label: 'In the .repo file, instead of metalink', text: `baseurl=${base}/` };
 }
 
-async function compareGenerations(app: App, row: ChannelRow, from = 0, to = row.head): Promise<Page> {
+async function compareGenerations(
+  app: App,
+  row: ChannelRow,
+  allowed: Allowed,
+  from = 0,
+  to = row.head,
+): Promise<Page> {
   const difference = await diffGenerations(app.db, row, from, to);
   const title = `${row.name} from generation ${from} to ${to}`;
-  const body = comparisonPage({ channel: channelHeadView(row), title, from, to, difference });
+  const action =
+    from > 0 && from < row.head
+      ? { text: `Roll back to generation ${from}`, href: rollBackUrl(row.repository, row.name, from) }
+      : null;
+  const body = comparisonPage({
+    channel: channelHeadView(row),
+    title,
+    from,
+    to,
+    difference,
+    allowed,
+    action,
+  });
   return {
     title,
     section: 'repositories',
@@ -228,10 +260,18 @@ async function compareGenerations(app: App, row: ChannelRow, from = 0, to = row.
   };
 }
 
-async function compareWith(app: App, row: ChannelRow, other: ChannelRow): Promise<Page> {
+async function compareWith(app: App, row: ChannelRow, other: ChannelRow, allowed: Allowed): Promise<Page> {
   const difference = await compareChannels(app.db, row, other);
-  const title = `From ${other.name} to ${row.name}`;
-  const body = comparisonPage({ channel: channelHeadView(row), title, other: other.name, difference });
+  const title = `${row.name} against ${other.name}`;
+  const action =
+    row.distribution === other.distribution
+      ? {
+          text: `Promote ${row.name} to ${other.name}`,
+          href: promoteUrl(row.repository, { from: row.name, to: other.name }),
+        }
+      : null;
+  const channel = channelHeadView(row);
+  const body = comparisonPage({ channel, title, other: other.name, difference, allowed, action });
   return {
     title,
     section: 'repositories',

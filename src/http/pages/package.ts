@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { App } from '../../app.ts';
+import { downloadsOf, msPerDay } from '../../db/downloads.ts';
 import { listUploadsOf } from '../../db/events.ts';
 import { listStays, type Stay } from '../../db/membership.ts';
 import { listOfName, type PackageBrief } from '../../db/search.ts';
 import { AppError } from '../../errors.ts';
 import { formatOf } from '../../formats/formats.ts';
 import { needRepository } from '../../registry/find.ts';
-import { packageUrl, repositoryUrl, writeQuery } from '../../web/links.ts';
+import { packageFeedUrl, packageUrl, repositoryUrl, writeQuery } from '../../web/links.ts';
+import type { DownloadsView } from '../../web/downloads.ts';
 import { packagePage, type Cell, type PackageView } from '../../web/package.ts';
 import { installCommands } from '../../web/setup-snippets.ts';
 import type { PageRoutes } from './page-routes.ts';
@@ -18,6 +20,10 @@ const maxPackages = 2000;
 const packagesPerPage = 30;
 /** Columns of the matrix. */
 const maxChannels = 8;
+/** Badges that are offered. */
+const maxBadges = 4;
+/** Days of downloads, the last of them today. */
+const daysShown = 90;
 
 const packageParams = z.object({ repository: z.string(), name: z.string().max(300) });
 const packageQuery = z.object({ page: z.coerce.number().int().min(1).max(1000).default(1) });
@@ -26,9 +32,12 @@ export const packageRoutes: PageRoutes = ({ app, identify, page }) => {
   page('/r/:repository/p/:name', { params: packageParams, query: packageQuery }, async (request) => {
     const { repository, name } = request.params;
     await needRepository(app.db, await identify(request), repository);
-    const body = packagePage(await packageView(app, repository, name, request.query.page));
+    const view = await packageView(app, repository, name, request.query.page);
     const trail = [home, { text: repository, href: repositoryUrl(repository) }];
-    return { title: `${name} of ${repository}`, section: 'repositories', trail, body };
+    const title = `${name} of ${repository}`;
+    const feed =
+      view.channels.length === 0 ? {} : { feed: { title, href: packageFeedUrl(repository, name) } };
+    return { title, section: 'repositories', trail, ...feed, body: packagePage(view) };
   });
 };
 
@@ -44,7 +53,11 @@ async function packageView(app: App, repository: string, name: string, page: num
   if (!newest) throw new AppError('not_found', `The repository "${repository}" has no package "${name}".`);
   const shown = all.slice((page - 1) * packagesPerPage, page * packagesPerPage);
   const ids = shown.map(({ id }) => id);
-  const [stays, uploads] = await Promise.all([listStays(app.db, ids), listUploadsOf(app.db, ids, 500)]);
+  const [stays, uploads, downloads] = await Promise.all([
+    listStays(app.db, ids),
+    listUploadsOf(app.db, ids, 500),
+    downloadsView(app, repository, name, all),
+  ]);
   const channels = channelsOf(stays, repository);
   const staysOf = Map.groupBy(stays, (stay) => stay.package);
   const uploadOf = Map.groupBy(uploads, (upload) => upload.package);
@@ -74,14 +87,46 @@ async function packageView(app: App, repository: string, name: string, page: num
       channels.length === 0
         ? []
         : installCommands(newest.format, name).map((item) => ({ ...item, channel: channels[0] ?? '' })),
-    downloads: null,
+    downloads,
+    badges: heldBy(stays, repository).slice(0, maxBadges),
+    publicUrl: app.publicUrl,
   };
+}
+
+async function downloadsView(
+  app: App,
+  repository: string,
+  name: string,
+  packages: readonly PackageBrief[],
+): Promise<DownloadsView> {
+  const to = Math.floor(app.clock.now() / msPerDay);
+  const from = to - daysShown + 1;
+  const rows = await downloadsOf(app.db, { repository, name, since: from });
+  const total = (list: typeof rows): number => list.reduce((sum, row) => sum + row.count, 0);
+  const byPackage = Map.groupBy(rows, (row) => row.package);
+  return {
+    from,
+    to,
+    days: [...Map.groupBy(rows, ({ day }) => day)].map(([day, list]) => ({ day, count: total(list) })),
+    versions: packages
+      .flatMap(({ id, version, architecture }) => {
+        const counted = byPackage.get(id);
+        return counted ? [{ version, architecture, count: total(counted) }] : [];
+      })
+      .sort((a, b) => b.count - a.count),
+  };
+}
+
+/** Channels that hold one now. */
+function heldBy(stays: readonly Stay[], repository: string): string[] {
+  const held = stays.filter(({ removed_in }) => removed_in === null);
+  return [...new Set(held.map(({ channel }) => channel.slice(repository.length + 1)))];
 }
 
 /** Those that hold one now come first. */
 function channelsOf(stays: readonly Stay[], repository: string): string[] {
-  const held = stays.toSorted((a, b) => Number(a.removed_in !== null) - Number(b.removed_in !== null));
-  return [...new Set(held.map(({ channel }) => channel.slice(repository.length + 1)))].slice(0, maxChannels);
+  const all = stays.map(({ channel }) => channel.slice(repository.length + 1));
+  return [...new Set([...heldBy(stays, repository), ...all])].slice(0, maxChannels);
 }
 
 /** There now, or the last time that it was. */

@@ -13,6 +13,7 @@ import { eventsPage, type EventLine } from '../../web/events.ts';
 import type { Link } from '../../web/layout.ts';
 import { repositoryUrl, writeQuery } from '../../web/links.ts';
 import { repositoryPage, type Drift, type NameLine, type Strip } from '../../web/repository.ts';
+import { allowedTo } from './allowed.ts';
 import { channelLine } from './home.ts';
 import type { PageRoutes } from './page-routes.ts';
 import { placeOf } from './version-place.ts';
@@ -34,7 +35,8 @@ export const home: Link = { text: 'Repositories', href: '/' };
 
 export const repositoryRoutes: PageRoutes = ({ app, identify, page }) => {
   page('/r/:repository', { params: repositoryParams, query: listQuery }, async (request) => {
-    const row = await needRepository(app.db, await identify(request), request.params.repository);
+    const actor = await identify(request);
+    const row = await needRepository(app.db, actor, request.params.repository);
     const { q, after } = request.query;
     const names = await nameLines(app, row.name, q, after);
     const last = names.length === namesPerPage ? names.at(-1) : undefined;
@@ -49,12 +51,14 @@ export const repositoryRoutes: PageRoutes = ({ app, identify, page }) => {
       names,
       prefix: q,
       next: last ? `${repositoryUrl(row.name)}${writeQuery({ q, after: last.name })}` : null,
+      allowed: allowedTo(actor, row.name, request),
     });
     return { title: row.name, section: 'repositories', trail: [home], body };
   });
 
   page('/r/:repository/events', { params: repositoryParams, query: eventQuery }, async (request) => {
-    const { name } = await needRepository(app.db, await identify(request), request.params.repository);
+    const actor = await identify(request);
+    const { name } = await needRepository(app.db, actor, request.params.repository);
     const { before, ...filter } = request.query;
     const events = await eventLines(app, name, filter, before);
     const last = events.length === eventsPerPage ? events.at(-1) : undefined;
@@ -65,6 +69,7 @@ export const repositoryRoutes: PageRoutes = ({ app, identify, page }) => {
       filter,
       kinds: eventKinds,
       channels: (await listChannels(app.db, name)).map((channel) => channel.name),
+      allowed: allowedTo(actor, name, request),
       next: last ? `${repositoryUrl(name)}/events${writeQuery({ ...filter, before: last.id })}` : null,
     });
     const trail = [home, { text: name, href: repositoryUrl(name) }];

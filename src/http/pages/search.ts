@@ -12,7 +12,7 @@ import {
   listNamesWith,
   type FoundDigest,
 } from '../../db/search.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, errorTable } from '../../errors.ts';
 import { digestPage, type DigestMatch } from '../../web/digest-page.ts';
 import { searchPage, type SearchView } from '../../web/search.ts';
 import { visibleRepositories } from './home.ts';
@@ -85,6 +85,13 @@ async function matchOf(app: App, row: FoundDigest): Promise<DigestMatch> {
   };
 }
 
+/** The code itself, or the `type` of a problem, which ends in it. */
+function findError(query: string): SearchView['error'] {
+  const code = query.replace(/^.*\/errors#/, '');
+  const row = Object.entries(errorTable).find(([name]) => name === code)?.[1];
+  return row ? { code, title: row.title, action: row.action } : null;
+}
+
 /** One more than is shown is asked for, to say that there are more. */
 const asked = shown + 1;
 
@@ -115,6 +122,7 @@ async function searchView(
   return {
     query,
     repository,
+    error: findError(query),
     names: lists.names.slice(0, shown),
     files: lists.files.slice(0, shown),
     provides: lists.provides.slice(0, shown).map((row) => ({ text: row.text, place: placeOf(row) })),

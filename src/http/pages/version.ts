@@ -23,6 +23,7 @@ import {
   type VersionHead,
   type VersionView,
 } from '../../web/version.ts';
+import { allowedTo } from './allowed.ts';
 import { byVersion } from './package.ts';
 import type { PageContext, PageRequest, PageRoutes } from './page-routes.ts';
 import { home } from './repository.ts';
@@ -54,8 +55,10 @@ export const versionRoutes: PageRoutes = (context) => {
   const { app, identify, page } = context;
   const schemas = { params: versionParams, query: versionQuery };
   page(versionBase, schemas, async (request) => {
-    const row = await needVersion(app, await identify(request), request);
-    return pageOf(row, versionPage(await versionView(app, row)));
+    const actor = await identify(request);
+    const row = await needVersion(app, actor, request);
+    const allowed = allowedTo(actor, row.repository, request);
+    return pageOf(row, versionPage({ ...(await versionView(app, row)), allowed }));
   });
   page(
     '/r/:repository/p/:name/:version',
@@ -176,7 +179,7 @@ export async function headOf(app: Pick<App, 'db'>, row: PackageRow): Promise<Ver
   };
 }
 
-async function versionView(app: App, row: PackageRow): Promise<VersionView> {
+async function versionView(app: App, row: PackageRow): Promise<Omit<VersionView, 'allowed'>> {
   const facts = parseFacts(row);
   const [head, stays, uploads, others] = await Promise.all([
     headOf(app, row),

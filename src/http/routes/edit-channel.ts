@@ -6,7 +6,7 @@ import type { ChannelRow } from '../../db/catalog.ts';
 import { AppError } from '../../errors.ts';
 import { needChannel } from '../../registry/find.ts';
 import { planChannel, putChannel } from '../../registry/put-channel.ts';
-import { publishedUrl } from '../../web/action-links.ts';
+import { publishedUrl } from '../../web/links.ts';
 import { editChannelPage, type SettingsView } from '../../web/change.ts';
 import { confirmed, sendChannelPage, writeRefusal } from '../confirmation.ts';
 import { needPerson, needSender, type Person } from '../forms.ts';

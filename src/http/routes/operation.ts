@@ -5,12 +5,13 @@ import { oldestHeadDate } from '../../db/generations.ts';
 import { AppError } from '../../errors.ts';
 import { apiPage, type OpenApi } from '../../web/api-reference.ts';
 import { problemSchema } from '../problem.ts';
+import type { Identify } from '../identify.ts';
 import type { Server } from '../instance.ts';
 import { sendPage } from '../send-page.ts';
 
 const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
 
-export function operationRoutes(server: Server, app: App): void {
+export function operationRoutes(server: Server, app: App, identifyPerson: Identify): void {
   server.get(
     '/healthz',
     {
@@ -53,8 +54,9 @@ export function operationRoutes(server: Server, app: App): void {
 
   server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
 
-  server.get('/api', { schema: { hide: true } }, (_request, reply) =>
+  server.get('/api', { schema: { hide: true } }, async (request, reply) => {
+    await identifyPerson(request);
     // Our own document, of the shapes that schemas.ts gives it.
-    sendPage(reply, { title: 'REST API', body: apiPage(server.swagger() as OpenApi, app.publicUrl) }),
-  );
+    return sendPage(reply, { title: 'REST API', body: apiPage(server.swagger() as OpenApi, app.publicUrl) });
+  });
 }

@@ -12,8 +12,7 @@ import {
   webhookKinds,
   webhooksOf,
 } from '../../registry/webhooks.ts';
-import { webhooksUrl } from '../../web/action-links.ts';
-import { repositoryUrl } from '../../web/links.ts';
+import { repositoryUrl, webhooksUrl } from '../../web/links.ts';
 import { webhooksPage } from '../../web/webhooks.ts';
 import { needPerson, needSender, type Person } from '../forms.ts';
 import type { Identification, Identify } from '../identify.ts';

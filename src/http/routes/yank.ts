@@ -56,14 +56,21 @@ export function yankRoutes(server: Server, app: App, identification: Identificat
     '/r/:repository/c/:channel/yank',
     { schema: { hide: true, params: channelParams, body: z.object({ ...identity, ...confirmed }) } },
     async (request, reply) => {
-      const { form, plan, name, version, architecture } = request.body;
+      const { form, plan, force, name, version, architecture } = request.body;
       const person = await needSender(request, identification, app.publicUrl, form);
       const { params } = request;
       const chosen = { name, version, architecture };
       return await confirm(
         reply,
         params,
-        () => yankPackage(app, { actor: person.actor, ...params, ...chosen, plan }),
+        () =>
+          yankPackage(app, {
+            actor: person.actor,
+            ...params,
+            ...chosen,
+            force: force === 'yes',
+            plan,
+          }),
         (refusal) => showYank(app, reply, person, params, chosen, refusal),
       );
     },
