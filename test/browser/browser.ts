@@ -28,6 +28,10 @@ export type Watched = {
   readonly complaints: readonly string[];
 };
 
+const tellViolations = `addEventListener('securitypolicyviolation', (event) => {
+  console.error('the policy refused ' + event.blockedURI + ' (' + event.effectiveDirective + ')');
+})`;
+
 /**
  * A page of a fresh context, with everything that the browser complains of: refused by the content security
  * policy, thrown by a script, failed to load, or asked of another host.
@@ -38,6 +42,8 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<Watched> {
   const context = await browser.newContext({ baseURL: base, ...options });
+  // Said by the browser itself where scripts are off.
+  await context.addInitScript(tellViolations);
   const page = await context.newPage();
   const complaints: string[] = [];
   // Also refusals by the policy come as errors of the console.
