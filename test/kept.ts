@@ -18,25 +18,11 @@ export function listTree(root: string): Record<string, string> {
   return found;
 }
 
-const tables = [
-  'repositories',
-  'channels',
-  'packages',
-  'package_files',
-  'entries',
-  'channel_packages',
-  'pending_changes',
-  'generations',
-  'events',
-  'uploads',
-  'tokens',
-  'signing_keys',
-] as const;
-
 /** Every row of the catalog, a token's last use left out: looking at something is no change. */
 export async function dumpCatalog(db: Catalog): Promise<Record<string, unknown[]>> {
   const dump: Record<string, unknown[]> = {};
-  for (const table of tables) {
+  const tables = await sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'table'`.execute(db);
+  for (const { name: table } of tables.rows) {
     const { rows } = await sql<Record<string, unknown>>`SELECT * FROM ${sql.table(table)}`.execute(db);
     dump[table] = rows.map((row) => JSON.stringify({ ...row, last_used_at: undefined })).sort();
   }
