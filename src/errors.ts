@@ -306,6 +306,13 @@ const table = {
     title: 'The signing policy needs the keys of producers',
     action: 'Send "producerKeys" with it: the armoured public keys that packages may be signed with.',
   },
+  packages_unverifiable: {
+    status: 409,
+    title: 'Channels hold packages that machines could not check any more',
+    action:
+      'Yank the packages that are named, or leave the policy and the keys as they are: new machines check every ' +
+      'package with the keys of the repository and its producers.',
+  },
   producer_keys_limit: {
     status: 422,
     title: 'There are too many keys of producers, or one is too large',

@@ -199,3 +199,35 @@ export async function findByDigests(
     (row) => row.repository === repository && row.format === format && row.distribution === distribution,
   );
 }
+
+/** Packages in the heads of a repository's channels of a format that none of these keys has signed, as `limit` allows. */
+export async function listSignedByOthers(
+  db: Catalog,
+  { repository, format }: Pick<PackageRow, 'repository' | 'format'>,
+  fingerprints: readonly string[],
+  limit: number,
+): Promise<Pick<PackageRow, 'filename'>[]> {
+  return await db
+    .selectFrom('packages as package')
+    .select('package.filename')
+    .where('package.repository', '=', repository)
+    .where('package.format', '=', format)
+    .where((where) =>
+      where.or([
+        where('package.signed_by', 'is', null),
+        where('package.signed_by', 'not in', [...fingerprints, '']),
+      ]),
+    )
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom('channel_packages as member')
+          .select('member.package')
+          .whereRef('member.package', '=', 'package.id')
+          .where('member.removed_in', 'is', null),
+      ),
+    )
+    .orderBy('package.filename')
+    .limit(limit)
+    .execute();
+}

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, RepositoryRow } from '../db/catalog.ts';
-import { findRepository, insertRepository, updateRepository } from '../db/repositories.ts';
+import { listSignedByOthers } from '../db/channel-packages.ts';
+import { findRepository, insertRepository, listSigningKeys, updateRepository } from '../db/repositories.ts';
 import { AppError } from '../errors.ts';
 import type { Retention } from './channel-options.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -52,6 +53,7 @@ export async function putRepository(
     const old = await findRepository(deps.db, name);
     const repository = changed(name, old, settings, deps.clock.now());
     refuseUnmeetable(repository);
+    if (old) await refuseUnverifiable(deps.db, old, repository);
     if (!isDeepStrictEqual(old, repository))
       await deps.db.transaction().execute(async (db) => {
         if (old) await updateRepository(db, name, repository);
@@ -111,5 +113,26 @@ function refuseUnmeetable({ signing, producer_keys }: RepositoryRow): void {
     {
       field: 'producerKeys',
     },
+  );
+}
+
+/** How many of the packages that stand in the way are named. */
+const namedPackages = 5;
+
+/** A machine that is set up from now on checks packages with the keys that the repository names from now on. */
+async function refuseUnverifiable(db: Catalog, old: RepositoryRow, repository: RepositoryRow): Promise<void> {
+  const { name, signing, producer_keys } = repository;
+  if (signing === 'never' || (old.signing === signing && old.producer_keys === producer_keys)) return;
+  const keys = [...(await listSigningKeys(db, name)), ...producersOf(repository)];
+  const fingerprints = keys.map(({ fingerprint }) => fingerprint);
+  const scope = { repository: name, format: 'yum' } as const;
+  const found = await listSignedByOthers(db, scope, fingerprints, namedPackages + 1);
+  if (found.length === 0) return;
+  const names = found.slice(0, namedPackages).map(({ filename }) => filename);
+  throw new AppError(
+    'packages_unverifiable',
+    `Signed by none of the keys that "${name}" would have: ${names.join(', ')}` +
+      (found.length > namedPackages ? ', and more.' : '.'),
+    { field: signing === old.signing ? 'producerKeys' : 'signing' },
   );
 }

@@ -234,3 +234,39 @@ void t.test('keys that clients could not use, and policies without keys, are ref
   await put(server, { signing: 'require', producerKeys: [producer.key.armored] });
   await refuse({ producerKeys: [] }, 'producer_keys_missing');
 });
+
+void t.test('a policy or a key list that channels do not fit is refused until they do', async (t) => {
+  const server = await serverWith(t, 'never');
+  const refused = { status: 409, code: 'packages_unverifiable' };
+  const change = async (settings: Record<string, unknown>): Promise<object> => {
+    const response = await put(server, settings);
+    return { status: response.status, ...((await response.json()) as object) };
+  };
+  const yank = async (name: string): Promise<void> => {
+    const path = `/api/v1/repositories/main/channels/${channel}/packages/${name}/0:1.0-1/noarch`;
+    const response = await server.api(path, { method: 'DELETE' });
+    t.ok(response.ok, await response.text());
+  };
+  t.equal((await upload(server, hello({ name: 'unsigned' }))).status, 201);
+  t.match(await change({ signing: 'always' }), {
+    ...refused,
+    detail: /unsigned-.*\.rpm\.$/,
+    place: { field: 'signing' },
+  });
+  t.equal((await put(server, { description: 'no change of policy' })).status, 200);
+  await yank('unsigned');
+  t.equal((await put(server, { signing: 'require' })).status, 200);
+
+  const theirs = await signRpm(hello({ name: 'theirs' }), producer);
+  t.equal((await upload(server, theirs)).status, 201);
+  const other = await testSigner('first');
+  const otherKeys = { signing: 'unsigned-only', producerKeys: [other.key.armored] };
+  t.match(await change(otherKeys), { ...refused, detail: /theirs-/ });
+  t.match(await change({ producerKeys: [other.key.armored] }), {
+    ...refused,
+    place: { field: 'producerKeys' },
+  });
+  t.equal((await put(server, { signing: 'always' })).status, 200, 'the key of the producer is still there');
+  await yank('theirs');
+  t.equal((await put(server, otherKeys)).status, 200);
+});
