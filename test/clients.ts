@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 
 /** The real programs that tests hold the server against, and the Debian package each comes from. */
 export const clients = {
+  'apt-file': 'apt-file',
   'apt-ftparchive': 'apt-utils',
   'apt-get': 'apt',
   bzip2: 'bzip2',

@@ -128,6 +128,59 @@ export async function listPackageFiles(
   return await query.execute();
 }
 
+/** Files that are read at once, and packages that are looked at for how many they have. */
+const filesPerPage = 5000;
+const packagesPerRun = 200;
+
+/** A file, as far as indexes name it. */
+export type NamedFile = Pick<PackageFileRow, 'package' | 'path' | 'type'>;
+
+/** The files of these packages in pages, in no order: some packages have very many. */
+export async function* pagesOfFiles(
+  db: Catalog,
+  packages: readonly string[],
+): AsyncGenerator<NamedFile[], void, undefined> {
+  const files = db.selectFrom('package_files').select(['package', 'path', 'type']);
+  for (let start = 0; start < packages.length; start += packagesPerRun) {
+    // Positions count from 0 without gaps.
+    const sizes = await db
+      .selectFrom('package_files')
+      .select((select) => ['package', select.fn.max<number>('position').as('last')])
+      .where('package', 'in', packages.slice(start, start + packagesPerRun))
+      .groupBy('package')
+      .execute();
+    let few: string[] = [];
+    let size = 0;
+    for (const { package: id, last } of sizes) {
+      if (last >= filesPerPage) {
+        for (let from = 0; from <= last; from += filesPerPage)
+          yield await listPackageFiles(db, id, { from, limit: filesPerPage });
+        continue;
+      }
+      if (size + last >= filesPerPage) {
+        yield await files.where('package', 'in', few).execute();
+        few = [];
+        size = 0;
+      }
+      few.push(id);
+      size += last + 1;
+    }
+    if (few.length > 0) yield await files.where('package', 'in', few).execute();
+  }
+}
+
+/** The name of each of these packages, and its facts as they are kept. */
+export async function loadFacts(
+  db: Catalog,
+  packages: readonly string[],
+): Promise<Pick<PackageRow, 'id' | 'name' | 'facts'>[]> {
+  return await db
+    .selectFrom('packages')
+    .select(['id', 'name', 'facts'])
+    .where('id', 'in', packages)
+    .execute();
+}
+
 export async function countPackageFiles(db: Catalog, id: string): Promise<number> {
   // Positions count from 0 without gaps.
   const last = await db

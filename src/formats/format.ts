@@ -34,24 +34,44 @@ export type ChannelForm = {
   readonly architectures: readonly string[];
   /** How indexes are compressed, in the order of the files. */
   readonly compressions: readonly Compression[];
+  /** Whether it says which package ships which file: `Contents-<arch>` of apt. */
+  readonly contents: boolean;
   /** No trailing slash. */
   readonly publicUrl: string;
 };
 
 export type Compression = 'gzip' | 'zstd' | 'xz';
 
-/** One index of a channel: which entries it holds and what stands around them. */
-export type IndexPlan = {
+type Plan = {
   /** Its name within the channel: `main/binary-amd64/Packages`, `primary`. */
   readonly id: string;
-  readonly entryKind: string;
   readonly holds: (member: { readonly component: string; readonly architecture: string }) => boolean;
+};
+
+/** An index with an entry for each package: which it holds and what stands around them. */
+export type EntryPlan = Plan & {
+  readonly of: 'entries';
+  readonly entryKind: string;
   /** About how long an entry is: where the index is cut depends on it. Part of the format, never changed. */
   readonly averageEntryBytes: number;
   readonly compressions: readonly Compression[];
   readonly head: (count: number) => string;
   readonly foot: string;
 };
+
+/** An index with a line for each path, gzip alone: index/lines.ts. */
+export type FilePlan = Plan & {
+  readonly of: 'files';
+  /** As `averageEntryBytes`. */
+  readonly averageLineBytes: number;
+  /** What a line begins with; null for a file that has none. */
+  readonly keyOf: (file: { readonly path: string; readonly type: string }) => string | null;
+  /** How a package is called in a line. */
+  readonly nameOf: (name: string, section: string | null) => string;
+};
+
+/** One index of a channel. */
+export type IndexPlan = EntryPlan | FilePlan;
 
 export type FileDigest = { readonly sha256: string; readonly sizeBytes: number };
 

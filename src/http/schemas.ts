@@ -100,6 +100,7 @@ export const channelReply = z
     components: z.array(z.string()),
     architectures: z.array(z.string()),
     compressions: z.array(z.string()),
+    contents: z.boolean().meta({ description: 'Whether it publishes `Contents-<arch>.gz`.' }),
     generation: z.int().meta({ description: 'The head: the generation being served.' }),
     url: z.url().meta({ description: 'What goes into URIs (apt) or baseurl (yum).' }),
     setup: z.array(z.url()).meta({ description: 'Files that set a machine up.' }),

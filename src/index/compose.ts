@@ -1,25 +1,25 @@
 /** From segments to the files of an index: pure, so that the same set gives the same bytes. */
 import { crc32 } from 'node:zlib';
-import { composeGzip, type DeflatedText } from './gzip.ts';
-import { deflateRun, type Segment } from './segments.ts';
+import { composeGzip, deflateRun, type DeflatedText } from './gzip.ts';
 
 /** The pieces of a file, one after the other. */
 export type Chunks = readonly Uint8Array[];
 
-export type Composition = { readonly raw: Chunks; readonly gzip: Chunks };
+/** The plain file's pieces: each its bytes, or the form from which they are made. */
+export type Composition = { readonly raw: readonly (Uint8Array | DeflatedText)[]; readonly gzip: Chunks };
 
 /** An index is its head, its entries and its foot; head and foot may be empty. */
 export async function compose(
   head: string,
-  segments: readonly Segment[],
+  segments: readonly DeflatedText[],
   foot: string,
 ): Promise<Composition> {
   const texts = [...(await textOf(head)), ...segments, ...(await textOf(foot))];
-  return { raw: texts.map((text) => text.raw), gzip: composeGzip(texts) };
+  return { raw: texts.map((text) => text.raw ?? text), gzip: composeGzip(texts) };
 }
 
 async function textOf(text: string): Promise<DeflatedText[]> {
   if (text === '') return [];
   const raw = Buffer.from(text);
-  return [{ raw, crc: crc32(raw), deflated: await deflateRun(raw) }];
+  return [{ raw, rawBytes: raw.byteLength, crc: crc32(raw), deflated: await deflateRun(raw) }];
 }

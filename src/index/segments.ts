@@ -3,7 +3,8 @@
  * cuts). Which cuts there are depends on the set of entries alone, so any history of changes leads to the same
  * bytes; and a change touches the segments it falls into, never the others.
  */
-import { crc32, deflateRaw, constants } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { deflateRun, sharedBytes, type DeflatedText } from './gzip.ts';
 
 export type IndexEntry = {
   /** Its place: entries stand in the order of their keys, compared as plain strings. No two have one key. */
@@ -16,22 +17,19 @@ export type IndexEntry = {
 /** Where a group ends, a segment ends too: forms that compress small texts badly are made of groups. */
 export type Cut = 'none' | 'segment' | 'group';
 
-/** A run of entries, with what is expensive to make of it. The bytes are shared memory: threads read them too. */
-export type Segment = {
+/** A run of entries, with what is expensive to make of it. */
+export type Segment = DeflatedText & {
   readonly keys: readonly string[];
   /** Where each entry ends in `raw`. */
   readonly ends: readonly number[];
   /** What follows its last entry; only the last segment of an index may go without a cut. */
   readonly cut: Cut;
   readonly raw: Uint8Array;
-  readonly crc: number;
-  /** Raw deflate (RFC 1951) that ends on a byte with a full flush: nothing in it points before it. */
-  readonly deflated: Uint8Array;
+  readonly count: number;
 };
 
 /** About this many bytes of text between two cuts. Smaller ones compress worse, larger ones cost more a change. */
 const targetBytes = 64 * 1024;
-const compressionLevel = 6;
 /** Of so many cuts between segments, one ends a group. */
 const segmentsPerGroup = 4;
 
@@ -41,7 +39,7 @@ export function entriesPerSegment(averageBytes: number): number {
 }
 
 /** What follows the entry with this digest: a cut after one in `perSegment`. */
-function cutAfter(sha256: string, perSegment: number): Cut {
+export function cutAfter(sha256: string, perSegment: number): Cut {
   const share = (Number.parseInt(sha256.slice(0, 8), 16) / 2 ** 32) * perSegment;
   if (share >= 1) return 'none';
   return share * segmentsPerGroup < 1 ? 'group' : 'segment';
@@ -106,7 +104,7 @@ async function makeSegments(runs: readonly (Segment | readonly Part[])[]): Promi
 const isMade = (run: Segment | readonly Part[]): run is Segment => 'crc' in run;
 
 async function makeSegment(parts: readonly Part[]): Promise<Segment> {
-  const raw = shared(parts.reduce((sum, part) => sum + part.body.byteLength, 0));
+  const raw = sharedBytes(parts.reduce((sum, part) => sum + part.body.byteLength, 0));
   const ends: number[] = [];
   let offset = 0;
   for (const { body } of parts) {
@@ -116,24 +114,9 @@ async function makeSegment(parts: readonly Part[]): Promise<Segment> {
   }
   const deflated = await deflateRun(raw);
   const cut = parts.at(-1)?.cut ?? 'none';
-  return { keys: parts.map((part) => part.key), ends, cut, raw, crc: crc32(raw), deflated };
-}
-
-function shared(length: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(length));
-}
-
-/** Deflates a text so that it can stand between others in one gzip member. */
-export async function deflateRun(raw: Uint8Array): Promise<Uint8Array> {
-  const packed = await new Promise<Buffer>((resolve, reject) => {
-    deflateRaw(raw, { level: compressionLevel, finishFlush: constants.Z_FULL_FLUSH }, (error, result) => {
-      if (error) reject(error);
-      else resolve(result);
-    });
-  });
-  const bytes = shared(packed.byteLength);
-  bytes.set(packed);
-  return bytes;
+  const keys = parts.map((part) => part.key);
+  const crc = crc32(raw);
+  return { keys, count: keys.length, ends, cut, raw, rawBytes: raw.byteLength, crc, deflated };
 }
 
 export type SegmentChanges = {

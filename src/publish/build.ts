@@ -7,20 +7,21 @@ import type {
   ComposedIndex,
   Compression,
   FileDigest,
+  IndexFile,
   Placement,
 } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { compose } from '../index/compose.ts';
+import { compose, type Composition } from '../index/compose.ts';
 import { parseOptions } from '../registry/channel-options.ts';
 import type { Segment } from '../index/segments.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
-import type { IndexState } from './channel-state.ts';
+import { isOfEntries, type EntryIndex, type IndexState } from './channel-state.ts';
 import type { EarlyFiles } from './early-files.ts';
 import { settleAll } from './settle.ts';
-import { FileDigester } from './file-digester.ts';
+import { FileDigester, type Piece } from './file-digester.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -34,10 +35,15 @@ export type PublishDeps = {
 };
 
 /** What is published where the options say nothing. */
-const usualOptions: { readonly compressions: readonly Compression[] } = { compressions: ['gzip'] };
+const usualOptions: Pick<ChannelForm, 'compressions' | 'contents'> = {
+  compressions: ['gzip'],
+  // Only machines with apt-file ask for it, and it is larger than all other indexes together.
+  contents: false,
+};
 
 /** A channel's row as the formats see it. */
 export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
+  const options = parseOptions(row);
   return {
     repository: row.repository,
     name: row.name,
@@ -47,7 +53,8 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
     description: row.description,
     components: row.components.split(' ').filter(Boolean),
     architectures: row.architectures.split(' ').filter(Boolean),
-    compressions: parseOptions(row).compressions ?? usualOptions.compressions,
+    compressions: options.compressions ?? usualOptions.compressions,
+    contents: options.contents ?? usualOptions.contents,
     publicUrl,
   };
 }
@@ -55,9 +62,12 @@ export function channelForm(row: ChannelRow, publicUrl: string): ChannelForm {
 /** What a generation is published with beside its packages, to be compared with what it should be. */
 export function writeSettings(form: ChannelForm): string {
   const { origin, label, description, components, architectures, publicUrl } = form;
-  const { compressions } = form;
+  const { compressions, contents } = form;
   // Left out while they are as usual, as in generations from before there was a choice.
-  const unusual = isDeepStrictEqual(compressions, usualOptions.compressions) ? {} : { compressions };
+  const unusual = {
+    ...(isDeepStrictEqual(compressions, usualOptions.compressions) ? {} : { compressions }),
+    ...(contents === usualOptions.contents ? {} : { contents }),
+  };
   return JSON.stringify({ origin, label, description, components, architectures, publicUrl, ...unusual });
 }
 
@@ -82,33 +92,42 @@ export type Making = {
   /** Every compressed form, before anything is known of it. */
   readonly begin: (chunks: Chunks) => void;
   /** The digest of a form: `raw`, `gzip`, … */
-  readonly digest: (form: string, chunks: Chunks) => Promise<FileDigest>;
+  readonly digest: (form: string, pieces: readonly Piece[]) => Promise<FileDigest>;
 };
 
 /** Composes one index in every form that its plan asks for, and takes their digests. */
-export async function composeIndex({ plan, segments }: IndexState, making: Making): Promise<ComposedIndex> {
-  const count = countOf(segments);
-  const head = plan.head(count);
-  const { raw, gzip } = await compose(head, segments, plan.foot);
-  const forms = await Promise.all(
-    plan.compressions.map(async (compression) => {
-      const chunks =
-        compression === 'gzip' ? gzip : await making.grouped[compression](head, segments, plan.foot);
-      making.begin(chunks);
-      return { compression, ...(await making.digest(compression, chunks)), chunks };
-    }),
-  );
-  return { id: plan.id, count, raw: await making.digest('raw', raw), forms };
+export async function composeIndex(index: IndexState, making: Making): Promise<ComposedIndex> {
+  const { raw, gzip } = await composeTexts(index);
+  const form = async (compression: Compression, chunks: Chunks): Promise<IndexFile> => {
+    making.begin(chunks);
+    return { compression, ...(await making.digest(compression, chunks)), chunks };
+  };
+  const made = async (entries: EntryIndex, compression: Compression): Promise<Chunks> =>
+    compression === 'gzip'
+      ? gzip
+      : await making.grouped[compression](headOf(entries), entries.segments, entries.plan.foot);
+  const forms = isOfEntries(index)
+    ? await Promise.all(index.plan.compressions.map(async (name) => form(name, await made(index, name))))
+    : [await form('gzip', gzip)];
+  return { id: index.plan.id, count: countOf(index.segments), raw: await making.digest('raw', raw), forms };
 }
 
 /** The digest of an index as it is before any compression. */
-export async function rawDigest({ plan, segments }: IndexState): Promise<FileDigest> {
-  const { raw } = await compose(plan.head(countOf(segments)), segments, plan.foot);
-  return await new FileDigester().digest(raw);
+export async function rawDigest(index: IndexState): Promise<FileDigest> {
+  return await new FileDigester().digest((await composeTexts(index)).raw);
 }
 
-function countOf(segments: readonly Segment[]): number {
-  return segments.reduce((sum, segment) => sum + segment.keys.length, 0);
+async function composeTexts(index: IndexState): Promise<Composition> {
+  if (!isOfEntries(index)) return await compose('', index.segments, '');
+  return await compose(headOf(index), index.segments, index.plan.foot);
+}
+
+function headOf({ plan, segments }: EntryIndex): string {
+  return plan.head(countOf(segments));
+}
+
+function countOf(segments: readonly { readonly count: number }[]): number {
+  return segments.reduce((sum, { count }) => sum + count, 0);
 }
 
 export type SignedGeneration = {

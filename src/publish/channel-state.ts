@@ -4,7 +4,8 @@
  */
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { loadEntries, pagesOfMembers, type Member, type PendingChange } from '../db/membership.ts';
-import type { IndexPlan } from '../formats/format.ts';
+import type { EntryPlan, FilePlan, IndexPlan } from '../formats/format.ts';
+import { changeLines, type LineSegment } from '../index/lines.ts';
 import {
   changeSegments,
   entriesPerSegment,
@@ -12,9 +13,17 @@ import {
   type IndexEntry,
   type Segment,
 } from '../index/segments.ts';
+import { lineChanges } from './file-lines.ts';
+
+export type EntryIndex = { readonly plan: EntryPlan; readonly segments: readonly Segment[] };
+export type FileIndex = { readonly plan: FilePlan; readonly segments: readonly LineSegment[] };
 
 /** The segments of one index. The object is a new one whenever they change. */
-export type IndexState = { readonly plan: IndexPlan; readonly segments: readonly Segment[] };
+export type IndexState = EntryIndex | FileIndex;
+
+export function isOfEntries(index: IndexState): index is EntryIndex {
+  return index.plan.of === 'entries';
+}
 
 export type ChannelState = {
   readonly generation: number;
@@ -82,6 +91,29 @@ export async function loadState(
   plans: readonly IndexPlan[],
 ): Promise<ChannelState> {
   const { members, ordered } = await loadMembers(db, channel.id, generation);
+  const entryPlans = plans.filter((plan) => plan.of === 'entries');
+  const filePlans = plans.filter((plan) => plan.of === 'files');
+  const indexes: IndexState[] = await loadEntryIndexes(db, ordered, entryPlans);
+  // One after the other: each holds some tens of thousands of lines while it is made.
+  for (const plan of filePlans) indexes.push(await loadFileIndex(db, ordered, plan));
+  return { generation, members, indexes };
+}
+
+async function loadFileIndex(
+  db: Catalog,
+  ordered: readonly OrderedMember[],
+  plan: FilePlan,
+): Promise<FileIndex> {
+  const added = ordered.filter((member) => plan.holds(member)).map((member) => member.package);
+  const changes = await lineChanges(db, plan, { added, removed: [] });
+  return { plan, segments: await changeLines([], changes, plan.averageLineBytes) };
+}
+
+async function loadEntryIndexes(
+  db: Catalog,
+  ordered: readonly OrderedMember[],
+  plans: readonly EntryPlan[],
+): Promise<EntryIndex[]> {
   const cutters = plans.map((plan) => ({
     plan,
     cutter: new SegmentCutter(entriesPerSegment(plan.averageEntryBytes)),
@@ -97,27 +129,35 @@ export async function loadState(
         );
     }
   }
-  const indexes = await Promise.all(
-    cutters.map(async ({ plan, cutter }) => ({ plan, segments: await cutter.end() })),
-  );
-  return { generation, members, indexes };
+  return await Promise.all(cutters.map(async ({ plan, cutter }) => ({ plan, segments: await cutter.end() })));
 }
 
-/** Whether a state has just the indexes that these plans are for. */
-export function fits(state: ChannelState, plans: readonly IndexPlan[]): boolean {
-  const known = new Set(state.indexes.map((index) => index.plan.id));
-  return known.size === plans.length && plans.every((plan) => known.has(plan.id));
-}
-
-/** A state that fits, with these plans: an index whose forms are others is another one. */
-export function withPlans(state: ChannelState, plans: readonly IndexPlan[]): ChannelState {
-  const byId = new Map(plans.map((plan) => [plan.id, plan]));
-  const indexes = state.indexes.map((index) => {
-    const plan = byId.get(index.plan.id) ?? index.plan;
-    const same = plan.compressions.join() === index.plan.compressions.join();
-    return same ? index : { plan, segments: index.segments };
+/**
+ * A state with just the indexes that these plans are for: those it has, and those it lacks from the catalog. An
+ * index whose forms are others is another one.
+ */
+export async function withPlans(
+  db: Catalog,
+  channel: Pick<ChannelRow, 'id'>,
+  state: ChannelState,
+  plans: readonly IndexPlan[],
+): Promise<ChannelState> {
+  const known = new Map(state.indexes.map((index) => [index.plan.id, index]));
+  const missing = plans.filter((plan) => !known.has(plan.id));
+  if (missing.length > 0)
+    for (const index of (await loadState(db, channel, state.generation, missing)).indexes)
+      known.set(index.plan.id, index);
+  const indexes = plans.flatMap((plan) => {
+    const index = known.get(plan.id);
+    return index ? [withPlan(index, plan)] : [];
   });
   return { ...state, indexes };
+}
+
+function withPlan(index: IndexState, plan: IndexPlan): IndexState {
+  if (!isOfEntries(index) || plan.of !== 'entries') return index;
+  const same = index.plan.compressions.join() === plan.compressions.join();
+  return same ? index : { plan, segments: index.segments };
 }
 
 /** A package that comes or goes, with its place in the indexes. */
@@ -143,25 +183,51 @@ export function effectOf(members: ReadonlySet<string>, changes: readonly Pending
 export async function applyDelta(db: Catalog, state: ChannelState, delta: Delta): Promise<ChannelState> {
   const ids = [...new Set(delta.added.map((change) => change.package))];
   const bodies = new Map<string, Map<string, string>>();
-  for (const kind of new Set(state.indexes.map((index) => index.plan.entryKind)))
-    bodies.set(kind, await loadEntries(db, kind, ids));
+  for (const { plan } of state.indexes.filter(isOfEntries))
+    if (!bodies.has(plan.entryKind)) bodies.set(plan.entryKind, await loadEntries(db, plan.entryKind, ids));
 
   const indexes = await Promise.all(
     state.indexes.map(async (index) => {
-      const { plan } = index;
-      const kind = plan.entryKind;
-      const known = bodies.get(kind) ?? new Map<string, string>();
-      const add = delta.added
-        .filter((change) => plan.holds(change))
-        .map((change) => entryOf({ ...change, key: entryKey(change) }, known, kind));
-      const remove = delta.removed.filter((change) => plan.holds(change)).map(entryKey);
-      if (add.length === 0 && remove.length === 0) return index;
-      const perSegment = entriesPerSegment(plan.averageEntryBytes);
-      const changes = { add: add.sort(compareKeys), remove: remove.sort() };
-      return { plan, segments: await changeSegments(index.segments, changes, perSegment) };
+      const held = {
+        added: delta.added.filter((change) => index.plan.holds(change)),
+        removed: delta.removed.filter((change) => index.plan.holds(change)),
+      };
+      if (held.added.length === 0 && held.removed.length === 0) return index;
+      if (!isOfEntries(index)) return await changeFileIndex(db, index, held);
+      const known = bodies.get(index.plan.entryKind) ?? new Map<string, string>();
+      return await changeEntryIndex(index, held, known);
     }),
   );
   return { generation: state.generation + 1, members: state.members, indexes };
+}
+
+async function changeEntryIndex(
+  { plan, segments }: EntryIndex,
+  { added, removed }: Delta,
+  bodies: ReadonlyMap<string, string>,
+): Promise<EntryIndex> {
+  const add = added.map((change) => entryOf({ ...change, key: entryKey(change) }, bodies, plan.entryKind));
+  const changes = { add: add.sort(compareKeys), remove: removed.map(entryKey).sort() };
+  return {
+    plan,
+    segments: await changeSegments(segments, changes, entriesPerSegment(plan.averageEntryBytes)),
+  };
+}
+
+/** The same object when the files of what comes are those of what goes. */
+async function changeFileIndex(db: Catalog, index: FileIndex, delta: Delta): Promise<FileIndex> {
+  const { plan } = index;
+  const idsOf = (moved: readonly Moved[]): string[] => moved.map((change) => change.package);
+  const moves = { added: idsOf(delta.added), removed: idsOf(delta.removed) };
+  const segments = await changeLines(
+    index.segments,
+    await lineChanges(db, plan, moves),
+    plan.averageLineBytes,
+  );
+  const same =
+    segments.length === index.segments.length &&
+    segments.every((segment, i) => segment === index.segments[i]);
+  return same ? index : { plan, segments };
 }
 
 /** Takes a delta that has been committed into the set of members: tens of thousands of names are not copied. */

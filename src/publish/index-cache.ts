@@ -5,12 +5,12 @@ import { GroupBlocks } from '../index/groups.ts';
 import { composeXz } from '../index/xz.ts';
 import { composeZstd, encodeZstd } from '../index/zstd.ts';
 import { composeIndex, type GroupedForms, type Making } from './build.ts';
-import { fits, loadState, withPlans, type ChannelState, type IndexState } from './channel-state.ts';
+import { loadState, withPlans, type ChannelState, type IndexState } from './channel-state.ts';
 import { FileDigester } from './file-digester.ts';
 import { XzThread } from './xz-thread.ts';
 
-/** Raw text in memory before older channels are let go; what is let go is read from the catalog again. */
-const maxRawBytes = 256 * 2 ** 20;
+/** Text in memory before older channels are let go; what is let go is read from the catalog again. */
+const maxBytes = 256 * 2 ** 20;
 
 export class IndexCache {
   readonly #states = new Map<string, ChannelState>();
@@ -33,7 +33,7 @@ export class IndexCache {
   /** The state of a channel's head with just these indexes, from memory or from the catalog. */
   async stateOf(db: Catalog, channel: ChannelRow, plans: readonly IndexPlan[]): Promise<ChannelState> {
     const known = this.#states.get(channel.id);
-    if (known?.generation === channel.head && fits(known, plans)) return withPlans(known, plans);
+    if (known?.generation === channel.head) return await withPlans(db, channel, known, plans);
     return await loadState(db, channel, channel.head, plans);
   }
 
@@ -48,11 +48,11 @@ export class IndexCache {
     return await composeIndex(index, {
       grouped: this.#grouped,
       begin,
-      digest: async (form, chunks) => {
+      digest: async (form, pieces) => {
         const name = `${index.plan.id} ${form}`;
         const digester = digesters.get(name) ?? new FileDigester();
         digesters.set(name, digester);
-        return await digester.digest(chunks);
+        return await digester.digest(pieces);
       },
     });
   }
@@ -74,8 +74,8 @@ export class IndexCache {
     this.#states.set(channelId, state);
     let held = 0;
     for (const [id, kept] of [...this.#states].reverse()) {
-      held += rawBytes(kept);
-      if (held > maxRawBytes && id !== channelId) this.forget(id);
+      held += heldBytes(kept);
+      if (held > maxBytes && id !== channelId) this.forget(id);
     }
   }
 
@@ -90,8 +90,10 @@ export class IndexCache {
   }
 }
 
-function rawBytes(state: ChannelState): number {
+/** Of the text, as it is or, where it is not kept so, deflated. */
+function heldBytes(state: ChannelState): number {
   let sum = 0;
-  for (const index of state.indexes) for (const segment of index.segments) sum += segment.raw.byteLength;
+  for (const index of state.indexes)
+    for (const { raw, deflated } of index.segments) sum += (raw ?? deflated).byteLength;
   return sum;
 }

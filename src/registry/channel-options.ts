@@ -27,6 +27,10 @@ export const channelOptions = {
     description:
       'How indexes are compressed. apt: gzip, and zstd or xz beside it. yum: gzip, or zstd in its place, which the tools of el8 cannot read.',
   }),
+  contents: z.boolean().optional().meta({
+    description:
+      'Whether an apt channel publishes `Contents-<arch>.gz`: which package ships which file, for apt-file. Off unless it is asked for.',
+  }),
   retention: retention.nullable().optional().meta({
     description:
       'What stays: the last `keepVersions` versions, and what came within `keepDays`. The rest leaves in a generation of its own at the next collection. Null for all; without it, as the repository says.',
@@ -49,6 +53,14 @@ export function withOptions(
   if (change.compressions !== undefined) {
     refuseCompressions(row.format, change.compressions);
     options.compressions = compressions.filter((name) => change.compressions?.includes(name));
+  }
+  if (change.contents !== undefined) {
+    if (row.format !== 'apt')
+      throw new AppError('bad_request', 'A yum channel has no contents: its filelists say the same.', {
+        part: 'body',
+        field: 'contents',
+      });
+    options.contents = change.contents;
   }
   if (change.retention !== undefined) options.retention = change.retention;
   return JSON.stringify(options);

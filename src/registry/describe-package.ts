@@ -22,7 +22,7 @@ export type UploadFact = {
 };
 
 /** The facts that the catalog keeps as JSON: everything but the file list, which has a table. */
-export function parseFacts(row: PackageRow): Omit<PackageFacts, 'files'> {
+export function parseFacts(row: Pick<PackageRow, 'facts'>): Omit<PackageFacts, 'files'> {
   // Written by newPackage in upload-package.ts.
   return JSON.parse(row.facts) as Omit<PackageFacts, 'files'>;
 }

@@ -3,7 +3,13 @@ import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
 import type { ChannelPackage } from '../db/channel-packages.ts';
 import { formatOf } from '../formats/formats.ts';
 import { parseIndexes, publishedForm, rawDigest } from '../publish/build.ts';
-import { applyDelta, fits, loadState, type ChannelState, type IndexState } from '../publish/channel-state.ts';
+import {
+  applyDelta,
+  loadState,
+  withPlans,
+  type ChannelState,
+  type IndexState,
+} from '../publish/channel-state.ts';
 import { movedBetween } from './history.ts';
 
 /** Of one channel. From one generation to the next it costs what changed, and the digests of the indexes it touched. */
@@ -22,9 +28,8 @@ export class IndexCheck {
   async run(row: Pick<GenerationRow, 'number' | 'settings' | 'indexes'>): Promise<string[]> {
     const form = publishedForm(this.#channel, row.settings);
     const plans = formatOf(this.#channel.format).channels.indexes(form);
-    const known = this.#state && fits(this.#state, plans) ? this.#state : null;
-    const state = known
-      ? await this.#move(known, row.number)
+    const state = this.#state
+      ? await withPlans(this.#db, this.#channel, await this.#move(this.#state, row.number), plans)
       : await loadState(this.#db, this.#channel, row.number, plans);
     this.#state = state;
     const published = new Map(parseIndexes(row.indexes).map(({ id, raw }) => [id, raw.sha256]));

@@ -12,6 +12,7 @@ export type AptRoot = {
   readonly apt: (...args: string[]) => Promise<Outcome>;
   readonly update: (...options: string[]) => Promise<Outcome>;
   readonly cache: (...args: string[]) => Promise<Outcome>;
+  readonly aptFile: (...args: string[]) => Promise<Outcome>;
   /** The bytes of an installed file, as text; null when it is not there. */
   readonly read: (path: string) => string | null;
   /** What dpkg has installed: `name version architecture`, sorted. */
@@ -60,6 +61,7 @@ DPkg::Options { "--root=${dir}"; "--log=${dir}/var/log/dpkg.log"; "--force-scrip
     apt,
     update: (...options) => apt('update', ...options.flatMap((option) => ['-o', option])),
     cache: (...args) => runClient(variables, 'apt-cache', args),
+    aptFile: (...args) => runClient(variables, 'apt-file', args),
     read: (path) => (existsSync(join(dir, path)) ? readFileSync(join(dir, path), 'utf8') : null),
     installed: async () => {
       const args = [`--admindir=${dir}/var/lib/dpkg`, '-W', '-f', '${Package} ${Version} ${Architecture}\n'];

@@ -1,10 +1,13 @@
 /** Every Debian package of the corpus in one channel: what apt reads there is what apt's own tools read in the files. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { parseStanza } from '../../src/formats/apt/control.ts';
+import { jsonOf } from '../ask.ts';
 import { unlessInstalled } from '../clients.ts';
 import { unlessCorpus } from '../corpus.ts';
+import { parseContents } from '../formats/apt/contents-text.ts';
 import { run } from '../run.ts';
 import { startInProcess, temporaryDir } from '../server.ts';
 import { aptMachine, complaints } from './apt-root.ts';
@@ -28,6 +31,8 @@ function readStanzas(text: string): Map<string, string> {
 
 void t.test('the corpus of Debian packages', { skip }, async (t) => {
   const server = await startInProcess(t);
+  const settings = { method: 'PUT', body: JSON.stringify({ format: 'apt', contents: true }) };
+  await jsonOf(await server.api('/api/v1/repositories/main/channels/stable', settings));
   const uploaded = await uploadCorpus(t, server, 'apt', 'stable');
   const channel = (await (await server.api('/api/v1/repositories/main/channels/stable')).json()) as {
     architectures: string[];
@@ -78,6 +83,30 @@ void t.test('the corpus of Debian packages', { skip }, async (t) => {
     t.comment(`${available.size} packages available`);
     t.ok(available.size > 100);
     for (const [file, stanza] of available) t.equal(stanza, expected.get(file), file);
+  });
+
+  await t.test('Contents have each path with the packages that apt-ftparchive finds it in', async (t) => {
+    const { stdout } = await run('sh', ['-c', script, onDisk(server, 'apt/main'), 'contents', 'pool']);
+    const indexes = await Promise.all(
+      [...channel.architectures, 'all'].map(async (architecture) =>
+        gunzipSync(
+          await download(server, `/apt/main/dists/stable/main/Contents-${architecture}.gz`),
+        ).toString(),
+      ),
+    );
+    // It takes no section from the files, and reads no prefix of ustar headers, which one package has.
+    const pairs = (text: string): string[] =>
+      parseContents(text).flatMap(({ path, packages }) =>
+        packages
+          .map((name) => name.replace(/^.*\//, ''))
+          .filter((name) => name !== 'tar-ustar')
+          .map((name) => `${path} ${name}`),
+      );
+    const [ours, theirs] = [new Set(indexes.flatMap(pairs)), new Set(pairs(stdout))];
+    t.comment(`${theirs.size} paths of packages`);
+    t.ok(theirs.size > 40_000);
+    t.same([...ours.difference(theirs)], [], 'ours alone');
+    t.same([...theirs.difference(ours)], [], 'theirs alone');
   });
 
   await t.test('gpgv accepts the signature', async (t) => {

@@ -52,16 +52,16 @@ async function named(server: InProcess): Promise<object> {
   };
 }
 
-/** gzip, zstd and xz beside each other in apt; zstd, which has several frames, in yum. */
+/** gzip, zstd and xz beside each other in apt, and Contents; zstd, which has several frames, in yum. */
 async function everyForm(server: InProcess): Promise<void> {
-  for (const [channel, format, compressions] of [
-    ['stable', 'apt', ['xz', 'gzip', 'zstd']],
-    ['stable-rpm', 'yum', ['zstd']],
-  ])
+  for (const [channel, settings] of [
+    ['stable', { format: 'apt', compressions: ['xz', 'gzip', 'zstd'], contents: true }],
+    ['stable-rpm', { format: 'yum', compressions: ['zstd'] }],
+  ] as const)
     await jsonOf(
-      await server.api(`/api/v1/repositories/main/channels/${String(channel)}`, {
+      await server.api(`/api/v1/repositories/main/channels/${channel}`, {
         method: 'PUT',
-        body: JSON.stringify({ format, compressions }),
+        body: JSON.stringify(settings),
       }),
     );
 }

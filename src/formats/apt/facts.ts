@@ -105,8 +105,11 @@ function findings(stanza: Stanza, fields: Fields, source: Source | null): Findin
   const homepage = get(fields, 'Homepage');
   if (homepage !== '' && readHomepage(homepage) === null)
     add('homepage', 'Homepage is not an http or https URL and is not shown as a link.');
-  if (/\s/.test(get(fields, 'Section')))
-    add('section_blank', 'Section has a blank in it, so Contents names the package without its section.');
+  if (/[\s,]/.test(get(fields, 'Section')))
+    add(
+      'section_blank',
+      'Section has a blank or a comma in it, so Contents names the package without its section.',
+    );
   const index = stanza.filter(({ name }) => isIndexField(name)).map(({ name }) => name);
   if (index.length > 0)
     add('index_fields', `The control file has fields of an index, which are left out: ${index.join(', ')}.`);

@@ -5,7 +5,9 @@ import type {
   ChannelFormat,
   Chunks,
   Entry,
+  EntryPlan,
   FileDigest,
+  FilePlan,
   Format,
   GenerationForm,
   IndexPlan,
@@ -16,6 +18,7 @@ import type {
   SignedDocument,
   UnsignedDocument,
 } from '../format.ts';
+import { lineKey, qualifiedName } from './contents.ts';
 import { parseDeb, type DebPackage } from './deb.ts';
 import { relations } from './fulfil.ts';
 import { writePackagesStanza } from './packages.ts';
@@ -23,6 +26,7 @@ import {
   byHashPath,
   channelRoot,
   compressedPath,
+  contentsPath,
   packagesPath,
   poolKey,
   poolRoot,
@@ -59,19 +63,42 @@ function indexedArchitectures(channel: ChannelForm): string[] {
   return [...channel.architectures, 'all'];
 }
 
+function packagesPlan(channel: ChannelForm, component: string, architecture: string): EntryPlan {
+  return {
+    of: 'entries',
+    id: packagesPath(component, architecture),
+    entryKind: 'packages',
+    averageEntryBytes: 800,
+    compressions: channel.compressions,
+    holds: (member) =>
+      member.component === component &&
+      (member.architecture === architecture || member.architecture === 'all'),
+    head: () => '',
+    foot: '',
+  };
+}
+
+/**
+ * Other than Packages, Contents of an architecture leaves out what is for all of them, as in Debian: by
+ * `No-Support-for-Architecture-all: Packages` apt knows that it has to fetch `Contents-all` beside it.
+ */
+function contentsPlan(component: string, architecture: string): FilePlan {
+  return {
+    of: 'files',
+    id: contentsPath(component, architecture),
+    averageLineBytes: 80,
+    holds: (member) => member.component === component && member.architecture === architecture,
+    keyOf: lineKey,
+    nameOf: qualifiedName,
+  };
+}
+
 function indexes(channel: ChannelForm): IndexPlan[] {
   return channel.components.flatMap((component) =>
-    indexedArchitectures(channel).map((architecture) => ({
-      id: packagesPath(component, architecture),
-      entryKind: 'packages',
-      averageEntryBytes: 800,
-      compressions: channel.compressions,
-      holds: (member) =>
-        member.component === component &&
-        (member.architecture === architecture || member.architecture === 'all'),
-      head: () => '',
-      foot: '',
-    })),
+    indexedArchitectures(channel).flatMap((architecture) => [
+      packagesPlan(channel, component, architecture),
+      ...(channel.contents ? [contentsPlan(component, architecture)] : []),
+    ]),
   );
 }
 

@@ -6,9 +6,9 @@ import type {
   ComposedIndex,
   Compression,
   Entry,
+  EntryPlan,
   Format,
   GenerationForm,
-  IndexPlan,
   PackageFormat,
   PackageSigning,
   Placement,
@@ -93,8 +93,9 @@ const averageEntryBytes: Readonly<Record<PackageDocument, number>> = {
   other: 1000,
 };
 
-function planOf(kind: PackageDocument, { compressions }: ChannelForm): IndexPlan {
+function planOf(kind: PackageDocument, { compressions }: ChannelForm): EntryPlan {
   return {
+    of: 'entries',
     id: kind,
     entryKind: kind,
     averageEntryBytes: averageEntryBytes[kind],

@@ -29,6 +29,7 @@ export function describeChannel(row: ChannelRow, publicUrl: string): z.infer<typ
     components: [...form.components],
     architectures: [...form.architectures],
     compressions: [...form.compressions],
+    contents: form.contents,
     generation: row.head,
     url: `${publicUrl}/${channels.baseKey(form)}`,
     setup: channels

@@ -2,15 +2,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { PackageFile } from '../../../src/formats/package.ts';
-import {
-  compareBytes,
-  type ContentsLine,
-  contentsOf,
-  mergeContents,
-  parseContents,
-  qualifiedName,
-  writeContents,
-} from '../../../src/formats/apt/contents.ts';
+import { contentsOf, parseContents } from './contents-text.ts';
+import { qualifiedName } from '../../../src/formats/apt/contents.ts';
 import { writePackagesStanza } from '../../../src/formats/apt/packages.ts';
 import {
   byHashPath,
@@ -91,62 +84,27 @@ t.test('Contents of a package are its paths but the folders, by bytes', (t) => {
     file('/usr/bin/a b'),
     file('/usr/\u{1f600}', 'symlink'),
     file('/usr/\uff5e', 'hardlink'),
+    file('/usr/bin/x\nusr/bin/su admin/another'),
   ];
-  const lines = contentsOf(files, qualifiedName('sample', 'non-free/utils'));
   t.equal(
-    writeContents(lines),
+    contentsOf(files, qualifiedName('sample', 'non-free/utils')),
     ['usr/bin/a b', 'usr/bin/z', 'usr/\uff5e', 'usr/\u{1f600}']
       .map((path) => `${path}\tnon-free/utils/sample\n`)
       .join(''),
   );
   t.equal(qualifiedName('sample', null), 'sample');
   t.equal(qualifiedName('sample', 'System Environment/Base'), 'sample');
+  t.equal(qualifiedName('sample', 'utils,admin'), 'sample');
   t.end();
 });
 
-const path = fc.string({ unit: 'binary', minLength: 1, maxLength: 6 });
-const list = fc.array(path, { maxLength: 12 }).map((paths) => [...new Set(paths)].sort(compareBytes));
-
-t.test('property: the order of Contents is that of bytes', (t) => {
-  fc.assert(
-    fc.property(
-      path,
-      path,
-      (a, b) => Math.sign(compareBytes(a, b)) === Buffer.compare(Buffer.from(a), Buffer.from(b)),
-    ),
-    { numRuns: 2000 },
-  );
-  t.end();
-});
-
-t.test('property: merging is sorting all lines, whatever their packages', (t) => {
-  fc.assert(
-    fc.property(fc.array(list, { maxLength: 6 }), (lists) => {
-      const named = lists.map((paths, at) => paths.map((line) => ({ path: line, packages: [`p${at}`] })));
-      const merged = mergeContents(named);
-      const expected = [...new Set(lists.flat())].sort(compareBytes).map((line) => ({
-        path: line,
-        packages: lists.flatMap((paths, at) => (paths.includes(line) ? [`p${at}`] : [])),
-      }));
-      t.same(merged, expected);
-      t.same(mergeContents([merged, merged]), merged, 'two versions of one package');
-    }),
-    { numRuns: 100 },
-  );
-  t.end();
-});
-
-t.test('Contents are read again as they were written', (t) => {
-  const lines: ContentsLine[] = [
-    { path: 'a b  c', packages: ['x/a', 'y/b'] },
-    { path: 'usr/bin/hello', packages: ['hello'] },
-  ];
-  t.same(parseContents(writeContents(lines)), lines);
-  t.same(
-    parseContents('bin/csh\t\t\t    csh\n'),
-    [{ path: 'bin/csh', packages: ['csh'] }],
-    'columns as in Debian',
-  );
+t.test('Contents are taken apart as they were written, in columns as in Debian too', (t) => {
+  const files = [file('/a b  c'), file('/usr/bin/hello')];
+  t.same(parseContents(contentsOf(files, 'x/a')), [
+    { path: 'a b  c', packages: ['x/a'] },
+    { path: 'usr/bin/hello', packages: ['x/a'] },
+  ]);
+  t.same(parseContents('bin/csh\t\t\t    csh\n'), [{ path: 'bin/csh', packages: ['csh'] }]);
   t.end();
 });
 

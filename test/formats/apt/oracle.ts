@@ -3,18 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { env } from 'node:process';
-import {
-  type ContentsLine,
-  contentsOf,
-  parseContents,
-  qualifiedName,
-} from '../../../src/formats/apt/contents.ts';
+import { qualifiedName } from '../../../src/formats/apt/contents.ts';
 import { parseStanza, type Stanza } from '../../../src/formats/apt/control.ts';
 import type { DebPackage } from '../../../src/formats/apt/deb.ts';
 import { isIndexField, packagesStanza } from '../../../src/formats/apt/packages.ts';
 import { parseRelations, writeClause } from '../../../src/formats/apt/relations.ts';
 import { parseVersion, writeVersion } from '../../../src/formats/apt/version.ts';
 import type { Accepted as AcceptedOf } from '../examine.ts';
+import { contentsOf, parseContents, type ContentsLine } from './contents-text.ts';
 
 export type Accepted = AcceptedOf<DebPackage>;
 
@@ -179,7 +175,7 @@ export function compareContents(dir: string, accepted: readonly Accepted[]): Dif
     lines.map(({ path, packages }) => `${path.trimEnd()} ${packages.join(',')}`).join('\n');
   return accepted.flatMap(({ file, parsed }) => {
     const { identity, files } = parsed.facts;
-    const ours = show(contentsOf(files, qualifiedName(identity.name, null)));
+    const ours = show(parseContents(contentsOf(files, qualifiedName(identity.name, null))));
     // apt-ftparchive knows folders by the slash at their end alone, which not every builder writes.
     const folders = new Set(
       files.filter(({ type }) => type === 'directory').map(({ path }) => path.slice(1).trimEnd()),
