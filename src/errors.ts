@@ -111,6 +111,22 @@ const table = {
     title: 'repomd.xml cannot be read',
     action: 'Run "entrepot fsck": it writes the pointers again from the catalog.',
   },
+  // --- documents beside the packages of a yum channel
+  document_malformed: {
+    status: 422,
+    title: 'The document is not well-formed XML or YAML',
+    action: 'Correct the line named; send it uncompressed, in UTF-8, without entities and a DTD of its own.',
+  },
+  document_invalid: {
+    status: 422,
+    title: 'The document says something that clients could not use',
+    action: 'Correct the line and field named; see docs/formats.md.',
+  },
+  document_limit: {
+    status: 413,
+    title: 'The document is over a limit of this server',
+    action: 'Flatten what the detail names: documents of distributions stay far below it.',
+  },
   // --- archives
   archive_truncated: {
     status: 422,

@@ -17,7 +17,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 export function changeText(report: ChangeReport): string {
-  const { channel, generation, status, moves, added, removed, warnings } = report;
+  const { channel, generation, status, moves, added, removed, documents, warnings } = report;
   const head = {
     published: `${channel}: published as generation ${generation}`,
     planned: `${channel}: would be published as generation ${generation}`,
@@ -41,9 +41,15 @@ export function changeText(report: ChangeReport): string {
   return [
     `${head}\n`,
     columns(rows),
+    columns(documents.map(({ kind, from, to }) => ['document', kind, documentText(from, to)])),
     status === 'unchanged' ? '' : total,
     ...warnings.map(({ code, message }) => `warning: ${message} (${code})\n`),
   ].join('');
+}
+
+function documentText(from: string | null, to: string | null): string {
+  if (from === null) return 'new';
+  return to === null ? 'gone' : 'replaced';
 }
 
 function refKey(

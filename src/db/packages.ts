@@ -210,8 +210,9 @@ export type Withdrawn = { readonly changes: boolean; readonly package: boolean }
  * nobody was ever told that its identity is taken.
  */
 export async function withdraw(db: Catalog, event: string, packageId: string | null): Promise<Withdrawn> {
-  const pending = await db.deleteFrom('pending_changes').where('event', '=', event).executeTakeFirst();
-  if (pending.numDeletedRows === 0n) return { changes: false, package: false };
+  const changes = await db.deleteFrom('pending_changes').where('event', '=', event).executeTakeFirst();
+  const documents = await db.deleteFrom('pending_documents').where('event', '=', event).executeTakeFirst();
+  if (changes.numDeletedRows + documents.numDeletedRows === 0n) return { changes: false, package: false };
   await db.deleteFrom('uploads').where('event', '=', event).execute();
   await db.deleteFrom('events').where('id', '=', event).execute();
   if (packageId === null || (await isUsed(db, packageId))) return { changes: true, package: false };

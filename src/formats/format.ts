@@ -41,6 +41,9 @@ export type ChannelForm = {
 };
 
 export type Compression = 'gzip' | 'zstd' | 'xz';
+/** How a file of an index is written; `none` is its text as it stands. */
+export type FileForm = Compression | 'none';
+export type DocumentForm = Exclude<FileForm, 'xz'>;
 
 type Plan = {
   /** Its name within the channel: `main/binary-amd64/Packages`, `primary`. */
@@ -78,8 +81,8 @@ export type FileDigest = { readonly sha256: string; readonly sizeBytes: number }
 /** The pieces of a file, one after the other. */
 export type Chunks = readonly Uint8Array[];
 
-/** One compressed form of an index. `chunks` is null when the file is in the store already. */
-export type IndexFile = FileDigest & { readonly compression: Compression; readonly chunks: Chunks | null };
+/** One form of an index. `chunks` is null when the file is in the store already. */
+export type IndexFile = FileDigest & { readonly compression: FileForm; readonly chunks: Chunks | null };
 
 export type ComposedIndex = {
   readonly id: string;
@@ -191,6 +194,16 @@ export interface PackageSigning<P extends ParsedPackage = ParsedPackage> {
 
 export type PoolPlace = { readonly repository: string; readonly distribution: string };
 
+/** A document that a channel publishes beside its packages, as it was uploaded: `updateinfo`, … */
+export type DocumentFormat = {
+  readonly mediaType: string;
+  readonly maxBytes: number;
+  /** Throws `document_malformed`, `document_limit` and `document_invalid` for what clients could not use. */
+  readonly check: (text: string) => void;
+  /** What it is published as in a channel whose indexes are compressed so. */
+  readonly forms: (compressions: readonly Compression[]) => readonly DocumentForm[];
+};
+
 /** What the format does with a channel. */
 export interface ChannelFormat {
   /** What clients are given as URIs (apt) or baseurl (yum), as a key of the store. */
@@ -202,6 +215,8 @@ export interface ChannelFormat {
   /** The same as of a moment, or for a pin. */
   readonly snapshotKey: (channel: ChannelForm, id: string) => string;
   readonly indexes: (channel: ChannelForm) => readonly IndexPlan[];
+  /** By kind, in the order in which they are published. A generation has each as an index of that name, or not. */
+  readonly documents: ReadonlyMap<string, DocumentFormat>;
   /** The texts to sign for a generation, and where everything goes once they are signed. */
   readonly describe: (generation: GenerationForm) => {
     readonly documents: readonly UnsignedDocument[];

@@ -338,10 +338,16 @@ const move = z
   })
   .meta({ id: 'Move', description: 'What a client that follows the newest version meets.' });
 
+const documentMove = z.object({ kind: z.string(), from: sha256.nullable(), to: sha256.nullable() }).meta({
+  id: 'DocumentMove',
+  description: 'A document beside the packages, by the digests before and after; null for none.',
+});
+
 const difference = {
   added: z.array(packageRef).readonly(),
   removed: z.array(packageRef).readonly(),
   moves: z.array(move).readonly(),
+  documents: z.array(documentMove).readonly(),
 };
 
 export const differenceReply = z.object(difference).meta({ id: 'Difference' });
@@ -386,6 +392,22 @@ export const generationParams = channelParams.extend({ generation: z.coerce.numb
 export const generationDetailReply = z
   .object({ ...generation, changes: differenceReply })
   .meta({ id: 'GenerationDetail' });
+
+export const documentParams = channelParams.extend({
+  document: z.string().max(64).meta({ description: 'updateinfo, comps or modules.' }),
+});
+export const documentsReply = z
+  .object({
+    documents: z.array(
+      z.object({
+        document: z.string(),
+        sha256: sha256.meta({ description: 'Of the text as it was uploaded.' }),
+        size: z.int(),
+        addedIn: z.int().meta({ description: 'The generation in which it came.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'Documents' });
 
 export const stageReply = receiptReply
   .omit({ channel: true, generation: true })

@@ -31,6 +31,7 @@ import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { contentRoutes } from './routes/content.ts';
+import { documentRoutes } from './routes/documents.ts';
 import { doingRoutes } from './routes/doing.ts';
 import { feedRoutes } from './routes/feeds.ts';
 import { iconRoute } from './routes/icon.ts';
@@ -174,6 +175,14 @@ export async function createServer(app: App): Promise<Server> {
       next();
     });
     uploadRoutes(uploads.withTypeProvider<ZodTypeProvider>(), app, identify);
+    done();
+  });
+  await server.register((documents, _options, done) => {
+    documents.addHook('onRequest', (request, reply, next) => {
+      lingering.watch(request, reply);
+      next();
+    });
+    documentRoutes(documents.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });
   contentRoutes(server, app, identifyPerson);

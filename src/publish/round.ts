@@ -13,6 +13,8 @@ import {
   settleChanges,
   type PendingChange,
 } from '../db/membership.ts';
+import { listDocuments, listPendingDocuments, setDocument, settleDocuments } from '../db/documents.ts';
+import type { PendingDocument } from '../db/documents.ts';
 import { enqueueEvents } from '../db/webhooks.ts';
 import type { Chunks, ComposedIndex } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
@@ -26,6 +28,13 @@ import {
   type SignedGeneration,
 } from './build.ts';
 import { applyDelta, effectOf, keepDelta, type ChannelState, type Delta } from './channel-state.ts';
+import {
+  composeDocuments,
+  documentMoves,
+  withDocuments,
+  type DocumentMove,
+  type DocumentSet,
+} from './documents.ts';
 import { EarlyFiles } from './early-files.ts';
 import type { IndexCache } from './index-cache.ts';
 import { parseVisible, showGeneration, writeVisible } from './visible.ts';
@@ -50,24 +59,46 @@ export async function publishPending(
   const isCollected = (head?.collected_at ?? null) !== null;
   if (isCollected) deps.cache.forget(channelId);
   const settingsChanged = isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
-  const { changes, more } = await listPendingChanges(deps.db, channelId, changesPerRound);
-  if (changes.length === 0 && !settingsChanged) return { generation: seen.head, more };
+  const { changes, documents, more } = await listPending(deps.db, channelId);
+  if (changes.length + documents.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };
   const form = channelForm(channel, deps.publicUrl);
   const plans = formatOf(channel.format).channels.indexes(form);
   const before = await deps.cache.stateOf(deps.db, channel, plans);
   const delta = effectOf(before.members, changes);
-  if (delta.added.length === 0 && delta.removed.length === 0 && !settingsChanged) {
+  const now = await listDocuments(deps.db, channelId);
+  const then = withDocuments(now, documents);
+  const moves = documentMoves(now, then);
+  if (delta.added.length + delta.removed.length + moves.length === 0 && !settingsChanged) {
     await settleChanges(deps.db, changes, seen.head);
+    await settleDocuments(deps.db, documents, seen.head);
     return { generation: seen.head, more };
   }
   const state = await applyDelta(deps.db, before, delta);
   const number = seen.head + 1;
+  const set = {
+    formats: formatOf(channel.format).channels.documents,
+    documents: then,
+    form,
+    known: head && !isCollected && then.size > 0 ? parseIndexes(head.indexes) : [],
+  };
   const previousDate = head?.date ?? 0;
-  const { indexes, signed } = await make(deps, channel, state, { number, previousDate });
+  const { indexes, signed } = await make(deps, channel, state, { number, previousDate, documents: set });
   const packages = before.members.size + delta.added.length - delta.removed.length;
   const settings = writeSettings(form);
-  const round = { seen, channel, settings, number, changes, delta, packages, indexes, signed };
+  const round = {
+    seen,
+    channel,
+    settings,
+    number,
+    changes,
+    documents,
+    delta,
+    moves,
+    packages,
+    indexes,
+    signed,
+  };
   if (!(await commit(deps, round))) return null;
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
@@ -76,19 +107,33 @@ export async function publishPending(
   return { generation: number, more };
 }
 
+/** What the next round takes. Of documents none that was asked for after the last of the changes that it takes. */
+async function listPending(
+  db: Catalog,
+  channelId: string,
+): Promise<{ changes: PendingChange[]; documents: PendingDocument[]; more: boolean }> {
+  const { changes, more } = await listPendingChanges(db, channelId, changesPerRound);
+  const documents = await listPendingDocuments(db, channelId);
+  const last = more ? changes.at(-1)?.id : undefined;
+  return { changes, documents: documents.filter(({ id }) => last === undefined || id < last), more };
+}
+
 /** The files of a new generation, all of them durable. */
 async function make(
   deps: RoundDeps,
   channel: ChannelRow,
   state: ChannelState,
-  { number, previousDate }: { readonly number: number; readonly previousDate: number },
+  next: { readonly number: number; readonly previousDate: number; readonly documents: DocumentSet },
 ): Promise<{ indexes: ComposedIndex[]; signed: SignedGeneration }> {
   const files = new EarlyFiles(deps.store);
   const begin = (chunks: Chunks): void => files.begin(chunks);
   try {
-    const indexes = await Promise.all(
-      state.indexes.map((index) => deps.cache.compose(channel.id, index, begin)),
-    );
+    // Those of the packages first, in the order of the state: the cache keeps them by it.
+    const indexes = [
+      ...(await Promise.all(state.indexes.map((index) => deps.cache.compose(channel.id, index, begin)))),
+      ...(await composeDocuments(deps.db, next.documents, begin)),
+    ];
+    const { number, previousDate } = next;
     const generation = { number, isNew: true, indexes, previousDate };
     return { indexes, signed: await signGeneration(deps, channel, generation, files) };
   } finally {
@@ -110,7 +155,9 @@ type Commit = {
   readonly settings: string;
   readonly number: number;
   readonly changes: readonly PendingChange[];
+  readonly documents: readonly PendingDocument[];
   readonly delta: Delta;
+  readonly moves: readonly DocumentMove[];
   readonly packages: number;
   readonly indexes: readonly ComposedIndex[];
   readonly signed: SignedGeneration;
@@ -118,23 +165,27 @@ type Commit = {
 
 /** One transaction: the head if it is still where we started, what is settled, the members, the generation. */
 async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
-  const { seen, channel, number, changes, delta, signed } = round;
+  const { seen, channel, number, changes, documents, delta, signed } = round;
+  const asked = [...changes, ...documents];
   return await orRollBack(deps.db, async (db) => {
     const moved = await moveHead(db, seen, { head: number, architectures: channel.architectures });
     // Before the members: a package whose upload was taken back meanwhile is no longer there to be one.
     if (!moved || !(await settleChanges(db, changes, number))) return false;
+    if (!(await settleDocuments(db, documents, number))) return false;
     for (const { package: id, component } of delta.removed)
       await removeMember(db, { channel: channel.id, package: id, component, removed_in: number });
     for (const { package: id, component } of delta.added)
       await addMember(db, { channel: channel.id, package: id, component, added_in: number });
+    for (const { kind, to } of round.moves)
+      await setDocument(db, { channel: channel.id, kind, sha256: to }, number);
     await insertGeneration(db, {
       channel: channel.id,
       number,
       date: signed.date,
       signed_at: signed.signedAt,
       committed_at: deps.clock.now(),
-      cause: causeOf(changes),
-      actor: [...new Set(changes.map((change) => change.actor))].join(', '),
+      cause: causeOf(asked),
+      actor: [...new Set(asked.map((change) => change.actor))].join(', '),
       added: delta.added.length,
       removed: delta.removed.length,
       packages: round.packages,
@@ -143,7 +194,7 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
       settings: round.settings,
       collected_at: null,
     });
-    await enqueueEvents(db, [...new Set(changes.map((change) => change.event))], deps.clock.now());
+    await enqueueEvents(db, [...new Set(asked.map((change) => change.event))], deps.clock.now());
     return true;
   });
 }
@@ -162,7 +213,7 @@ async function orRollBack(db: Catalog, work: (db: Catalog) => Promise<boolean>):
 }
 
 /** What led to a generation: the kind of the events whose changes it holds. */
-function causeOf(changes: readonly PendingChange[]): string {
+function causeOf(changes: readonly Pick<PendingChange, 'cause'>[]): string {
   const causes = new Set(changes.map((change) => change.cause));
   if (causes.size === 0) return 'settings';
   return causes.size > 1 ? 'several' : [...causes].join();

@@ -8,12 +8,21 @@ import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { getChannel } from '../db/channels.ts';
 import { listCollected } from '../db/collection.ts';
+import {
+  insertPendingDocuments,
+  keepDocument,
+  listDocuments,
+  listKnownDocuments,
+  listPendingDocuments,
+  type ChannelDocument,
+} from '../db/documents.ts';
 import { insertPendingChanges } from '../db/membership.ts';
 import { withdraw } from '../db/packages.ts';
 import { listNamed, listPendingPackages, type ChannelPackage } from '../db/channel-packages.ts';
 import { AppError } from '../errors.ts';
 import { formatOf } from '../formats/formats.ts';
 import { createId } from '../ids.ts';
+import { documentMoves, withDocuments } from '../publish/documents.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { differenceOf, placeKey, type Difference } from './difference.ts';
 import { installabilityWarnings, versionWarnings, type Warning } from './guard-rails.ts';
@@ -30,6 +39,25 @@ export type ChangeDeps = {
 
 export type Change = { readonly action: 'add' | 'remove'; readonly package: ChannelPackage };
 
+/** A document that takes the place of that of its kind; empty when that goes. */
+export type DocumentChange = {
+  readonly kind: string;
+  readonly sha256: string;
+  /** The text, when the catalog may not have it. */
+  readonly body?: string;
+};
+
+/** The changes that make a channel have the documents of a set, and of `gone` none that the set has not. */
+export function documentsLike(
+  set: ReadonlyMap<string, ChannelDocument>,
+  gone: ReadonlyMap<string, ChannelDocument>,
+): DocumentChange[] {
+  return [
+    ...[...gone.keys()].filter((kind) => !set.has(kind)).map((kind) => ({ kind, sha256: '' })),
+    ...[...set.values()].map(({ kind, sha256 }) => ({ kind, sha256 })),
+  ];
+}
+
 export type ChangeRequest = {
   readonly actor: Actor;
   readonly channel: ChannelRow;
@@ -43,6 +71,8 @@ export type ChangeRequest = {
   readonly plan?: string | undefined;
   /** Works out the changes while nobody else changes the channel. */
   readonly changes: () => Promise<readonly Change[]>;
+  /** The same for documents; none without it. */
+  readonly documents?: () => Promise<readonly DocumentChange[]>;
 };
 
 export type ChangeReport = Difference & {
@@ -65,13 +95,14 @@ export async function changeChannel(deps: ChangeDeps, request: ChangeRequest): P
   const { channel, dryRun } = request;
   return await deps.identities.run(`channel ${channel.id}`, async () => {
     const changes = await request.changes();
-    const planned = await plan(deps, channel, changes);
+    const documents = (await request.documents?.()) ?? [];
+    const planned = await plan(deps, channel, changes, documents);
     if (request.plan !== undefined) refuseOther(planned, request.plan);
-    const nothing = planned.added.length === 0 && planned.removed.length === 0;
+    const nothing = planned.added.length + planned.removed.length + planned.documents.length === 0;
     if (nothing) return { ...planned, status: 'unchanged' };
     if (dryRun) return { ...planned, generation: planned.generation + 1 };
     if (!request.force) refuseWarnings(planned.warnings);
-    const event = await record(deps, request, changes);
+    const event = await record(deps, request, changes, documents);
     return { ...planned, status: 'published', generation: await publishEvent(deps, channel.id, event) };
   });
 }
@@ -81,6 +112,7 @@ async function plan(
   deps: ChangeDeps,
   channel: ChannelRow,
   changes: readonly Change[],
+  documents: readonly DocumentChange[],
 ): Promise<ChangeReport> {
   const { packages } = formatOf(channel.format);
   const names = [...new Set(changes.map((change) => change.package.name))];
@@ -91,7 +123,12 @@ async function plan(
     if (action === 'add') now.set(placeKey(item), item);
     else now.delete(placeKey(item));
   const after = [...now.values()];
-  const difference = differenceOf(before, after, packages.compareVersions);
+  const held = withDocuments(
+    await listDocuments(deps.db, channel.id),
+    await listPendingDocuments(deps.db, channel.id),
+  );
+  const moved = documentMoves(held, withDocuments(held, documents));
+  const difference = differenceOf(before, after, packages.compareVersions, moved);
   const warnings = [
     ...versionWarnings(difference),
     ...(await installabilityWarnings(deps.db, channel.id, packages.relations, { before, after })),
@@ -100,10 +137,10 @@ async function plan(
   return { channel: channel.name, generation: head, status: 'planned', plan: name, ...difference, warnings };
 }
 
-function planName(channel: ChannelRow, head: number, { added, removed }: Difference): string {
+function planName(channel: ChannelRow, head: number, { added, removed, documents }: Difference): string {
   const moved = [added, removed].map((items) => items.map(({ component, sha256 }) => [component, sha256]));
   return createHash('sha256')
-    .update(JSON.stringify([channel.id, head, ...moved]))
+    .update(JSON.stringify([channel.id, head, ...moved, ...documents]))
     .digest('hex');
 }
 
@@ -145,7 +182,12 @@ function refuseWarnings(warnings: readonly Warning[]): void {
   );
 }
 
-async function record(deps: ChangeDeps, request: ChangeRequest, changes: readonly Change[]): Promise<string> {
+async function record(
+  deps: ChangeDeps,
+  request: ChangeRequest,
+  changes: readonly Change[],
+  documents: readonly DocumentChange[],
+): Promise<string> {
   const { actor, channel, kind, detail } = request;
   const at = deps.clock.now();
   const subject = new Set(changes.map((change) => change.package.id));
@@ -162,6 +204,13 @@ async function record(deps: ChangeDeps, request: ChangeRequest, changes: readonl
       ...(subject.size === 1 ? { package: [...subject].join() } : {}),
       detail: detail(changes),
     });
+    for (const { sha256, body } of documents) if (body !== undefined) await keepDocument(db, sha256, body);
+    await refuseLost(db, documents);
+    // Before the packages of the same event: a round that takes those takes these too.
+    await insertPendingDocuments(
+      db,
+      documents.map(({ kind, sha256 }) => ({ id: createId(at), channel: channel.id, kind, sha256, event })),
+    );
     await insertPendingChanges(
       db,
       changes.map(({ action, package: item }) => ({
@@ -175,6 +224,21 @@ async function record(deps: ChangeDeps, request: ChangeRequest, changes: readonl
     );
     return event;
   });
+}
+
+/** As for packages: what was collected cannot come back. */
+async function refuseLost(db: Catalog, documents: readonly DocumentChange[]): Promise<void> {
+  const wanted = documents.filter(({ sha256 }) => sha256 !== '');
+  const known = await listKnownDocuments(
+    db,
+    wanted.map(({ sha256 }) => sha256),
+  );
+  const lost = wanted.find(({ sha256 }) => !known.has(sha256));
+  if (lost)
+    throw new AppError(
+      'package_collected',
+      `The change needs the ${lost.kind} ${lost.sha256}, which was collected. Upload it again.`,
+    );
 }
 
 /** Publishes what an event asked for; what could not be published is taken back before the failure is told. */

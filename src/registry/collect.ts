@@ -29,6 +29,7 @@ import {
   type Membership,
 } from '../db/collection.ts';
 import type { ChangeReport } from './change-channel.ts';
+import { deleteDocument, listDocumentStays } from '../db/documents.ts';
 import { needRepository } from './find.ts';
 import { recordEvent } from './record-event.ts';
 import { retain } from './retain.ts';
@@ -102,6 +103,7 @@ async function collectAlone(
     generations.push(...marked.outdated.map((number) => ({ channel: channel.id, number })));
   }
   const packages = await markPackages(deps, repository, kept, now, dryRun);
+  if (!dryRun) await dropDocuments(deps, kept);
   const marked = new Set([...generations.map(generationKey), ...packages.map(({ path }) => path)]);
   const { graceMs } = deps.keepTimes;
   const files = await sweep(deps, { repository, now, graceMs, dryRun, marked });
@@ -154,7 +156,7 @@ class Kept {
   }
 
   /** Whether a membership holds in one of them. */
-  holds({ added_in, removed_in }: Membership): boolean {
+  holds({ added_in, removed_in }: Pick<Membership, 'added_in' | 'removed_in'>): boolean {
     if (added_in > this.#head) return true;
     const first = this.#numbers[lowerBound(this.#numbers, added_in)];
     return first !== undefined && (removed_in === null || first < removed_in);
@@ -233,6 +235,20 @@ async function markPackages(
     after = page.at(-1) ?? null;
     if (page.length < limit) return found;
   }
+}
+
+/** Texts that no kept generation of any channel has: they are the size of an index, and are uploaded every day. */
+async function dropDocuments({ db }: CollectDeps, kept: ReadonlyMap<string, Kept>): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    const dead = new Map<string, boolean>();
+    for (const { sha256, channel, added_in, removed_in } of await listDocumentStays(transaction)) {
+      // A channel of another repository, or one that came since, holds what it has.
+      const isHeld =
+        channel !== null && (kept.get(channel)?.holds({ added_in: added_in ?? 0, removed_in }) ?? true);
+      dead.set(sha256, (dead.get(sha256) ?? true) && !isHeld);
+    }
+    for (const [sha256, isDead] of dead) if (isDead) await deleteDocument(transaction, sha256);
+  });
 }
 
 async function tell(

@@ -1,8 +1,10 @@
 /** What two channels of one format hold differently. */
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { listNamed, listOnlyIn } from '../db/channel-packages.ts';
+import { listDocuments } from '../db/documents.ts';
 import { AppError } from '../errors.ts';
 import { formatOf } from '../formats/formats.ts';
+import { documentMoves } from '../publish/documents.ts';
 import { differenceOf, type Difference } from './difference.ts';
 
 /** What a machine of `other` would meet if that held what `channel` holds. Throws `promotion_mismatch`. */
@@ -25,5 +27,6 @@ export async function compareChannels(
     listNamed(db, other.id, names),
     listNamed(db, channel.id, names),
   ]);
-  return differenceOf(before, after, formatOf(channel.format).packages.compareVersions);
+  const documents = documentMoves(await listDocuments(db, other.id), await listDocuments(db, channel.id));
+  return differenceOf(before, after, formatOf(channel.format).packages.compareVersions, documents);
 }

@@ -1,5 +1,6 @@
 /** What would change for clients between two sets of packages. */
 import type { ChannelPackage } from '../db/channel-packages.ts';
+import type { DocumentMove } from '../publish/documents.ts';
 
 export type PackageRef = {
   readonly name: string;
@@ -26,6 +27,7 @@ export type Difference = {
   readonly removed: readonly PackageRef[];
   /** What a client that follows the newest version meets. */
   readonly moves: readonly Move[];
+  readonly documents: readonly DocumentMove[];
 };
 
 type CompareVersions = (a: string, b: string) => number;
@@ -51,6 +53,7 @@ export function differenceOf(
   before: readonly ChannelPackage[],
   after: readonly ChannelPackage[],
   compareVersions: CompareVersions,
+  documents: readonly DocumentMove[],
 ): Difference {
   const old = new Set(before.map(placeKey));
   const now = new Set(after.map(placeKey));
@@ -73,6 +76,7 @@ export function differenceOf(
       .map(refOf)
       .sort(byName),
     moves: moves.sort(byName),
+    documents,
   };
 }
 

@@ -17,6 +17,7 @@ import { readPublicKey } from '../signing/keys.ts';
 import type { PublicKey } from '../signing/public-key.ts';
 import { verifyClearsigned, verifyDetached } from '../signing/verify.ts';
 import type { Store } from '../store/store.ts';
+import { faultyDocuments } from './documents.ts';
 import { pinAliases } from './pins.ts';
 import { IndexCheck } from './index-check.ts';
 import { makeSetupFiles } from './setup-files.ts';
@@ -25,6 +26,7 @@ export type FsckDeps = { readonly db: Catalog; readonly store: Store };
 export type Fault = { readonly key: string; readonly problem: string };
 
 const notOfPackages = 'the published index is not that of the packages';
+const notAsUploaded = 'the published document is not the one that was uploaded';
 /** Generations read at a time. */
 const page = 100;
 /** A head that is being published beside us is whole within this time after its commit, or it is at fault. */
@@ -75,6 +77,8 @@ async function* checkGenerations(
       if (row.number === channel.head) continue;
       for (const id of await indexes.run(row))
         yield { key: `${channel.id} generation ${row.number} ${id}`, problem: notOfPackages };
+      for (const kind of await faultyDocuments(deps.db, channel, row))
+        yield { key: `${channel.id} generation ${row.number} ${kind}`, problem: notAsUploaded };
     }
     before = rows.at(-1)?.number ?? 1;
   }
@@ -251,7 +255,11 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
 
 async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): Promise<Fault[]> {
   const wrong = await new IndexCheck(deps.db, channel).run(head);
-  return wrong.map((id) => ({ key: `${channel.id} ${id}`, problem: notOfPackages }));
+  const faulty = await faultyDocuments(deps.db, channel, head);
+  return [
+    ...wrong.map((id) => ({ key: `${channel.id} ${id}`, problem: notOfPackages })),
+    ...faulty.map((kind) => ({ key: `${channel.id} ${kind}`, problem: notAsUploaded })),
+  ];
 }
 
 /** Each pointer and each plain name shows what it should; that itself is checked with its generation. */

@@ -1,9 +1,11 @@
 /** A channel's generations: what they are, what each brought, and what lies between any two. */
 import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
 import { listMoved, listNamed, type ChannelPackage } from '../db/channel-packages.ts';
+import { listDocuments } from '../db/documents.ts';
 import { findGeneration } from '../db/generations.ts';
 import { AppError } from '../errors.ts';
 import { formatOf } from '../formats/formats.ts';
+import { documentMoves } from '../publish/documents.ts';
 import { differenceOf, placeKey, type Difference } from './difference.ts';
 
 /** Throws `not_found` for a generation that the channel never had. */
@@ -56,5 +58,9 @@ export async function diffGenerations(
     listNamed(db, channel.id, names, from),
     listNamed(db, channel.id, names, to),
   ]);
-  return differenceOf(before, after, formatOf(channel.format).packages.compareVersions);
+  const documents = documentMoves(
+    await listDocuments(db, channel.id, from),
+    await listDocuments(db, channel.id, to),
+  );
+  return differenceOf(before, after, formatOf(channel.format).packages.compareVersions, documents);
 }

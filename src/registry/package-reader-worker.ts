@@ -3,7 +3,8 @@
  * bounded from outside (package-readers.ts), and never on the thread that answers requests.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
 import type { Entry, ParsedPackage, SignatureTargets, UploadedSignature } from '../formats/format.ts';
@@ -11,7 +12,14 @@ import { formatOf } from '../formats/formats.ts';
 import type { PackageFile } from '../formats/package.ts';
 import { judgeSignatures } from './judge-signatures.ts';
 import type { JudgedSignature } from './signing-policy.ts';
-import type { Failure, ReadRequest, ReadResult, SealRequest, SealResult } from './package-readers.ts';
+import type {
+  CheckRequest,
+  Failure,
+  ReadRequest,
+  ReadResult,
+  SealRequest,
+  SealResult,
+} from './package-readers.ts';
 
 const chunkBytes = 2 ** 18;
 const filesPerRun = 1000;
@@ -136,6 +144,23 @@ function rewrite(from: string, to: string, head: Uint8Array, offset: number): Di
   return digester.finish();
 }
 
+function check({ format, document, path }: CheckRequest): null {
+  const known = formatOf(format).channels.documents.get(document);
+  if (!known) throw new Error(`${format} has no document ${document}`);
+  const bytes = readFileSync(path);
+  const isCompressed = ['1f8b', '28b52ffd', 'fd377a58', '425a68'].some((magic) =>
+    bytes.subarray(0, 4).toString('hex').startsWith(magic),
+  );
+  if (isCompressed || !isUtf8(bytes))
+    throw new AppError(
+      'document_malformed',
+      `The ${document} is ${isCompressed ? 'compressed; send it as it is before' : 'no text in UTF-8'}.`,
+      { part: document },
+    );
+  known.check(bytes.toString());
+  return null;
+}
+
 function failure(error: unknown): Failure {
   if (error instanceof AppError) {
     const { code, message: detail, place } = error;
@@ -145,9 +170,11 @@ function failure(error: unknown): Failure {
   return { failed: { code: null, detail: String(error), place: undefined, stack, errno } };
 }
 
-parentPort?.on('message', (message: ReadRequest | SealRequest) => {
-  const work = async (): Promise<ReadResult | SealResult> =>
-    message.kind === 'read' ? await read(message) : seal(message);
+parentPort?.on('message', (message: ReadRequest | SealRequest | CheckRequest) => {
+  const work = async (): Promise<ReadResult | SealResult | null> => {
+    if (message.kind === 'read') return await read(message);
+    return message.kind === 'seal' ? seal(message) : check(message);
+  };
   work().then(
     (result) => parentPort?.postMessage(result),
     (error: unknown) => parentPort?.postMessage(failure(error)),

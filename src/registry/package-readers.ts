@@ -48,6 +48,14 @@ export type SealResult = {
   readonly originalHead: Uint8Array | null;
 };
 
+export type CheckRequest = {
+  readonly kind: 'check';
+  readonly format: FormatName;
+  /** The kind of a document beside the packages. */
+  readonly document: string;
+  readonly path: string;
+};
+
 export type Failure = {
   readonly failed: {
     readonly code: ErrorCode | null;
@@ -67,6 +75,8 @@ export type PackageReader = {
   readonly read: (reading: Omit<ReadRequest, 'kind'>) => Promise<ReadResult>;
   /** Makes the package that was read last into the one to be served, and renders its index entries. */
   readonly seal: (sealing: Omit<SealRequest, 'kind'>) => Promise<SealResult>;
+  /** Checks a document. Throws what the check of its format throws. */
+  readonly checkDocument: (check: Omit<CheckRequest, 'kind'>) => Promise<void>;
   readonly release: () => void;
 };
 
@@ -94,7 +104,7 @@ export class PackageReaders {
     const worker = this.#idle.pop() ?? (this.#alive < this.#size ? this.#spawn() : await this.#next());
     let broken = false;
     let released = false;
-    const ask = async <T>(message: ReadRequest | SealRequest): Promise<T> => {
+    const ask = async <T>(message: ReadRequest | SealRequest | CheckRequest): Promise<T> => {
       try {
         return await this.#ask<T>(worker, message);
       } catch (error) {
@@ -106,6 +116,9 @@ export class PackageReaders {
     return {
       read: (reading) => ask<ReadResult>({ kind: 'read', ...reading }),
       seal: (sealing) => ask<SealResult>({ kind: 'seal', ...sealing }),
+      checkDocument: async (check) => {
+        await ask<null>({ kind: 'check', ...check });
+      },
       release: () => {
         if (!released) this.#release(worker, broken);
         released = true;
@@ -148,7 +161,7 @@ export class PackageReaders {
     else if (!broken) this.#idle.push(worker);
   }
 
-  async #ask<T>(worker: Worker, message: ReadRequest | SealRequest): Promise<T> {
+  async #ask<T>(worker: Worker, message: ReadRequest | SealRequest | CheckRequest): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         settle();

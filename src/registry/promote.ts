@@ -3,8 +3,15 @@ import { authorise, type Actor } from '../auth/permissions.ts';
 import type { ChannelRow } from '../db/catalog.ts';
 import { listAll, type ChannelPackage } from '../db/channel-packages.ts';
 import { getChannel } from '../db/channels.ts';
+import { listDocuments } from '../db/documents.ts';
 import { AppError } from '../errors.ts';
-import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from './change-channel.ts';
+import {
+  changeChannel,
+  documentsLike,
+  type Change,
+  type ChangeDeps,
+  type ChangeReport,
+} from './change-channel.ts';
 import { placeKey } from './difference.ts';
 import { needChannel } from './find.ts';
 import { selectPackages, type Selector } from './select-packages.ts';
@@ -45,6 +52,12 @@ export async function promote(deps: ChangeDeps, request: PromoteRequest): Promis
       refuseComponents(chosen, target);
       const held = await listAll(deps.db, target.id);
       return changesFor(chosen, held, request.exact);
+    },
+    documents: async () => {
+      // They are of the channel as a whole: chosen packages come without them.
+      if (request.packages) return [];
+      const gone = request.exact ? await listDocuments(deps.db, target.id) : new Map<string, never>();
+      return documentsLike(await listDocuments(deps.db, source.id), gone);
     },
   });
 }

@@ -23,6 +23,7 @@ export const eventKinds = [
   'pin',
   'unpin',
   'publish',
+  'document',
   'webhook-create',
   'webhook-delete',
   'retention',

@@ -1,9 +1,16 @@
 /** A new generation whose package set is that of an older one. History only grows. */
 import { authorise, type Actor } from '../auth/permissions.ts';
-import { changeChannel, type Change, type ChangeDeps, type ChangeReport } from './change-channel.ts';
+import {
+  changeChannel,
+  documentsLike,
+  type Change,
+  type ChangeDeps,
+  type ChangeReport,
+} from './change-channel.ts';
 import { needChannel } from './find.ts';
 import { movedBetween, needGeneration } from './history.ts';
 import { getChannel } from '../db/channels.ts';
+import { listDocuments } from '../db/documents.ts';
 import { refuseCollected } from './refuse-collected.ts';
 
 export type RollBackRequest = {
@@ -39,5 +46,10 @@ export async function rollBack(deps: ChangeDeps, request: RollBackRequest): Prom
         ...added.map((item): Change => ({ action: 'add', package: item })),
       ];
     },
+    documents: async () =>
+      documentsLike(
+        await listDocuments(deps.db, channel.id, generation),
+        await listDocuments(deps.db, channel.id),
+      ),
   });
 }

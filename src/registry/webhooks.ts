@@ -30,6 +30,7 @@ export const webhookKinds = [
   'promote',
   'rollback',
   'publish',
+  'document',
 ] as const;
 
 const shownDeliveries = 50;

@@ -62,6 +62,8 @@ export type ChannelView = {
   /** Files of the tree that clients begin with, as keys. */
   readonly pointers: readonly string[];
   readonly allowed: Allowed;
+  /** Those of the head beside its packages: their kinds, and where each is read. */
+  readonly documents: readonly { readonly kind: string; readonly href: string; readonly addedIn: number }[];
 };
 
 export function channelTabs(
@@ -200,6 +202,11 @@ function stateOf(view: ChannelView): Html {
         ${fingerprints.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}
         <dt>Clients begin with</dt>
         ${pointers.map((key) => html`<dd><a href=${fileUrl(key)}>${key.split('/').at(-1)}</a></dd>`)}
+        ${view.documents.length > 0 && html`<dt>Documents</dt>`}
+        ${view.documents.map(
+          ({ kind, href, addedIn }) =>
+            html`<dd><a href=${href}>${kind}</a> <small>since generation ${addedIn}</small></dd>`,
+        )}
       </dl>
     </div>
   `;

@@ -8,7 +8,11 @@ export type DifferenceView = {
   readonly added: readonly PackageView[];
   readonly removed: readonly PackageView[];
   readonly moves: readonly MoveView[];
+  readonly documents: readonly DocumentView[];
 };
+
+/** A document beside the packages, by its digests; null for none. */
+type DocumentView = { readonly kind: string; readonly from: string | null; readonly to: string | null };
 
 type PackageView = {
   readonly name: string;
@@ -42,8 +46,9 @@ const kinds = {
 } as const;
 
 /** The whole difference: in figures, for machines, and package by package. */
-export function differenceView({ added, removed, moves }: DifferenceView): Html {
-  if (added.length + removed.length === 0) return html`<p>Nothing changes.</p>`;
+export function differenceView({ added, removed, moves, documents }: DifferenceView): Html {
+  if (added.length + removed.length + documents.length === 0) return html`<p>Nothing changes.</p>`;
+  if (added.length + removed.length === 0) return documentTable(documents);
   const figures = [
     ['packages come in', added.length],
     ['packages go out', removed.length],
@@ -62,9 +67,20 @@ export function differenceView({ added, removed, moves }: DifferenceView): Html 
           </div>`,
       )}
     </dl>
-    ${moves.length > 0 && moveTable(moves)} ${packageList('Packages that come in', added)}
+    ${documents.length > 0 && documentTable(documents)} ${moves.length > 0 && moveTable(moves)}
+    ${packageList('Packages that come in', added)}
     ${packageList('Packages that go out', removed)}
   `;
+}
+
+function documentTable(documents: readonly DocumentView[]): Html {
+  const short = (sha256: string | null): Html | string =>
+    sha256 === null ? '—' : html`<code>${sha256.slice(0, 16)}…</code>`;
+  return table(
+    'Documents beside the packages, by SHA-256',
+    [{ title: 'Document' }, { title: 'Now' }, { title: 'Afterwards' }],
+    documents.map(({ kind, from, to }) => [kind, short(from), short(to)]),
+  );
 }
 
 function moveTable(moves: readonly MoveView[]): Html {

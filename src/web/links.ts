@@ -12,6 +12,11 @@ export function channelUrl(repository: string, channel: string, query: Query = {
   return `${repositoryUrl(repository)}/c/${segment(channel)}${writeQuery(query)}`;
 }
 
+/** Of the API: the text as it was uploaded. */
+export function documentUrl(repository: string, channel: string, kind: string): string {
+  return `/api/v1/repositories/${segment(repository)}/channels/${segment(channel)}/documents/${segment(kind)}`;
+}
+
 /** Setting a machine up for a channel; `client` is one of those on the page. */
 export function setupUrl(repository: string, channel: string, client?: string): string {
   return `${channelUrl(repository, channel)}/setup${client === undefined ? '' : `/${client}`}`;

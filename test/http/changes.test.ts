@@ -230,7 +230,7 @@ t.test('history tells what each generation brought, and what lies between any tw
   });
   const diff = async (from: number, to: number): Promise<Report> =>
     await jsonOf(await server.api(`${main}/channels/rolled/diff?from=${from}&to=${to}`));
-  t.same(await diff(2, 5), { added: [], removed: [], moves: [] }, 'the rollback undid it all');
+  t.same(await diff(2, 5), { added: [], removed: [], moves: [], documents: [] }, 'the rollback undid it all');
   t.match((await diff(2, 4)).moves, [
     { name: 'date', kind: 'new' },
     { name: 'fig', kind: 'upgrade' },

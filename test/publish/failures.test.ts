@@ -1,14 +1,18 @@
 /** When something breaks on the way, an upload is refused and everything is as it was; or it is there, whole. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { AppError } from '../../src/errors.ts';
+import type { ChangeReport } from '../../src/registry/change-channel.ts';
+import { putDocument } from '../../src/registry/documents.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { UploadRecorder } from '../../src/registry/record-upload.ts';
 import { yankPackage } from '../../src/registry/yank-package.ts';
 import { verifyDetached } from '../../src/signing/verify.ts';
 import { jsonOf, problemOf } from '../ask.ts';
+import { comps } from '../documents.ts';
 import { dumpCatalog, listTree } from '../kept.ts';
 import { debSample, rpmSample } from '../packages.ts';
 import { readApt, readFrom, readPackage, readYum, releaseFields, type ServedPackage } from '../served.ts';
@@ -333,4 +337,29 @@ t.test('pointers that could not be written are written without another change', 
   const signature = (await from(`${root}/repomd.xml.asc`)).toString();
   t.notSame(repomd, before);
   verifyDetached(repomd, signature, [(await app.signerOf('main')).key]);
+});
+
+t.test('a document whose publication fails is taken back, and nothing else is', async (t) => {
+  const workshop = await openWorkshop(t);
+  const { hooks, app, server } = workshop;
+  const put = (text: string): Promise<ChangeReport> =>
+    putDocument(app, {
+      actor: { kind: 'operator', name: 'test' },
+      repository: 'main',
+      channel: 'stable-rpm',
+      kind: 'comps',
+      dryRun: false,
+      body: Readable.from([Buffer.from(text)]),
+      digests: [],
+      beforeBody: () => undefined,
+    });
+  await put(comps('first'));
+  const before = await readFrom(server.url)('yum/main/stable-rpm/repodata/repomd.xml');
+  hooks.sign = full;
+  await t.rejects(put(comps('second')), { code: 'ENOSPC' });
+  t.same(await app.db.selectFrom('pending_documents').selectAll().execute(), []);
+  t.same(await readFrom(server.url)('yum/main/stable-rpm/repodata/repomd.xml'), before);
+  hooks.sign = () => undefined;
+  t.match(await put(comps('second')), { status: 'published', generation: 3 });
+  await isClean(t, workshop);
 });

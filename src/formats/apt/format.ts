@@ -232,6 +232,7 @@ const channels: ChannelFormat = {
   frozenKey: (channel, generation) => snapshotBase(channel.repository, String(generation)),
   snapshotKey: (channel, id) => snapshotBase(channel.repository, id),
   indexes,
+  documents: new Map(),
   describe,
   snapshots,
   setupFiles: (channel, { armored }): SetupFile[] => [

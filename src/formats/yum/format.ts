@@ -4,7 +4,7 @@ import type {
   ChannelForm,
   ChannelFormat,
   ComposedIndex,
-  Compression,
+  FileForm,
   Entry,
   EntryPlan,
   Format,
@@ -18,6 +18,7 @@ import type {
   UnsignedDocument,
 } from '../format.ts';
 import { compareEvr, parseEvr } from './evr.ts';
+import { documents } from './documents.ts';
 import { filelistsFragment } from './filelists.ts';
 import { relations } from './fulfil.ts';
 import { writeMetalink } from './metalink.ts';
@@ -37,7 +38,15 @@ import {
   type ChannelPlace,
 } from './paths.ts';
 import { primaryFragment } from './primary.ts';
-import { indexFoot, indexHead, packageDocuments, writeRepomd, type PackageDocument } from './repomd.ts';
+import {
+  documentKinds,
+  indexFoot,
+  indexHead,
+  packageDocuments,
+  writeRepomd,
+  type DocumentKind,
+  type PackageDocument,
+} from './repomd.ts';
 import { coreOf, parseRpm, type RpmPackage } from './rpm.ts';
 import { repoFileKey, writeRepoFile } from './setup.ts';
 import { snapshots } from './snapshots.ts';
@@ -106,8 +115,8 @@ function planOf(kind: PackageDocument, { compressions }: ChannelForm): EntryPlan
   };
 }
 
-function kindOf(index: ComposedIndex): PackageDocument {
-  const kind = packageDocuments.find((document) => document === index.id);
+function kindOf(index: ComposedIndex): PackageDocument | DocumentKind {
+  const kind = [...packageDocuments, ...documentKinds].find((document) => document === index.id);
   if (!kind) throw new RangeError(`no index of a yum channel: ${index.id}`);
   return kind;
 }
@@ -119,11 +128,13 @@ function describe(generation: GenerationForm): {
   const { number, date, indexes } = generation;
   const records = indexes.flatMap((index) =>
     index.forms.map((form) => ({
-      type: index.id,
+      type: recordType(kindOf(index), form.compression),
       sha256: form.sha256,
       sizeBytes: form.sizeBytes,
-      openSha256: index.raw.sha256,
-      openSizeBytes: index.raw.sizeBytes,
+      ...(form.compression !== 'none' && {
+        openSha256: index.raw.sha256,
+        openSizeBytes: index.raw.sizeBytes,
+      }),
       timestamp: date,
       location: metadataPath(kindOf(index), form.sha256, compressionOf(form.compression)),
     })),
@@ -138,8 +149,14 @@ function describe(generation: GenerationForm): {
   };
 }
 
+/** comps has names of its own, one for each form: clients take the one that they know. */
+function recordType(kind: PackageDocument | DocumentKind, form: FileForm): string {
+  if (kind !== 'comps') return kind;
+  return form === 'gzip' ? 'group_gz' : 'group';
+}
+
 /** libsolv of the oldest clients reads gzip alone; xz would need one stream, which this index is not made as. */
-function compressionOf(compression: Compression): 'gzip' | 'zstd' {
+function compressionOf(compression: FileForm): Exclude<FileForm, 'xz'> {
   if (compression === 'xz') throw new RangeError('yum metadata is not published as xz');
   return compression;
 }
@@ -195,6 +212,7 @@ const channels: ChannelFormat = {
   frozenKey: (channel, generation) => generationRoot(placeOf(channel), generation),
   snapshotKey: (channel, id) => snapshotRoot(placeOf(channel), id),
   indexes: (channel) => packageDocuments.map((kind) => planOf(kind, channel)),
+  documents,
   describe,
   snapshots,
   setupFiles: (channel, trust): SetupFile[] => [

@@ -4,7 +4,7 @@
  * out of a package has passed `checkIdentity`.
  */
 import { AppError } from '../../errors.ts';
-import type { PackageDocument } from './repomd.ts';
+import type { DocumentKind, PackageDocument } from './repomd.ts';
 
 /** What a file name is made of. The epoch is no part of it. */
 export type Nvra = {
@@ -104,7 +104,7 @@ export const packagesLink = 'packages';
 
 export const metalinkPath = (place: ChannelPlace): string => `${channelRoot(place)}/metalink`;
 
-export type MetadataKind = PackageDocument | 'updateinfo' | 'comps';
+export type MetadataKind = PackageDocument | DocumentKind;
 
 const extensions = { gzip: '.gz', zstd: '.zst', none: '' } as const;
 
@@ -116,4 +116,4 @@ export const metadataPath = (
   kind: MetadataKind,
   sha256: string,
   compression: keyof typeof extensions,
-): string => `repodata/${sha256}-${kind}.xml${extensions[compression]}`;
+): string => `repodata/${sha256}-${kind}.${kind === 'modules' ? 'yaml' : 'xml'}${extensions[compression]}`;

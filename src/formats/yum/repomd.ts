@@ -107,6 +107,10 @@ function recordOf(match: RegExpExecArray): RepomdRecord {
 export const packageDocuments = ['primary', 'filelists', 'other'] as const;
 export type PackageDocument = (typeof packageDocuments)[number];
 
+/** Those that stand beside them, when a channel has them. */
+export const documentKinds = ['updateinfo', 'comps', 'modules'] as const;
+export type DocumentKind = (typeof documentKinds)[number];
+
 const roots: Readonly<Record<PackageDocument, { readonly name: string; readonly namespaces: string }>> = {
   primary: {
     name: 'metadata',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { App } from '../../app.ts';
 import type { ChannelRow, GenerationRow } from '../../db/catalog.ts';
+import { listDocuments } from '../../db/documents.ts';
 import {
   findGeneration,
   generationAt,
@@ -24,6 +25,7 @@ import type { Feed, Link, Page } from '../../web/layout.ts';
 import {
   channelFeedUrl,
   channelUrl,
+  documentUrl,
   promoteUrl,
   repositoryUrl,
   rollBackUrl,
@@ -121,11 +123,12 @@ type Wanted = { readonly prefix: string; readonly at: string; readonly after: st
 
 async function channelView(app: App, row: ChannelRow, wanted: Wanted): Promise<Omit<ChannelView, 'allowed'>> {
   const generation = await generationWanted(app, row, wanted.at);
-  const [head, contents, bars, keys] = await Promise.all([
+  const [head, contents, bars, keys, documents] = await Promise.all([
     findGeneration(app.db, row.id, row.head),
     contentsOf(app, row, generation, wanted),
     listGenerationBriefs(app.db, row.id, { limit: barsShown }),
     listSigningKeys(app.db, row.repository),
+    listDocuments(app.db, row.id),
   ]);
   return {
     now: app.clock.now(),
@@ -139,6 +142,11 @@ async function channelView(app: App, row: ChannelRow, wanted: Wanted): Promise<O
     bars: bars.reverse().map(barOf),
     pin: pinOf(app, row, generation ?? row.head),
     pointers: pointersOf(head),
+    documents: [...documents.values()].map(({ kind, added_in }) => ({
+      kind,
+      href: documentUrl(row.repository, row.name, kind),
+      addedIn: added_in,
+    })),
   };
 }
 

@@ -19,7 +19,7 @@ import {
 import type { Server } from '../instance.ts';
 
 /** What Content-Type is sent does not matter: curl -T sends none, browsers guess. */
-function acceptAnyBody(server: Server): void {
+export function acceptAnyBody(server: Server): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
 }
