@@ -58,6 +58,7 @@ export type Operation =
       readonly channel: ChannelName;
       readonly description: string;
       readonly grow: boolean;
+      readonly contents: boolean;
     }
   /** After some time, which goes by before it. */
   | { readonly verb: 'collect'; readonly afterMs: number }

@@ -82,9 +82,10 @@ export async function perform(
       return told(channel, await rollBack(life, { actor, repository, channel, generation, dryRun, force }));
     }
     case 'settings': {
-      const { channel, description, grow } = operation;
-      const components = format === 'apt' && grow ? { components: ['main', 'extra'] } : {};
-      await putChannel(life, actor, repository, channel, { format, description, ...components });
+      const { channel, description, grow, contents } = operation;
+      const components = grow ? { components: ['main', 'extra'] } : {};
+      const ofApt = format === 'apt' ? { contents, ...components } : {};
+      await putChannel(life, actor, repository, channel, { format, description, ...ofApt });
       return none;
     }
     case 'collect': {

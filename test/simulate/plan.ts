@@ -111,7 +111,10 @@ export function operationOf(seed: number, { format, state, heads, components }: 
     const generation = 1 + below(random, heads[channel] + (random() < 0.1 ? 2 : 0));
     return { verb: 'rollback', channel, generation, force };
   }
-  if (verb < 0.89) return { verb: 'settings', channel, description: `made by ${seed}`, grow: random() < 0.5 };
+  if (verb < 0.89) {
+    const [grow, contents] = [random() < 0.5, random() < 0.7];
+    return { verb: 'settings', channel, description: `made by ${seed}`, grow, contents };
+  }
   if (verb < 0.98) return { verb: 'collect', afterMs: pick(random, ages) };
   return { verb: 'resign' };
 }

@@ -4,6 +4,7 @@ import { releaseFiles, primaryPackages, sha256, stanzaFields } from '../served.t
 import type { PublicKey } from '../../src/signing/public-key.ts';
 import { verifyClearsigned, verifyDetached } from '../../src/signing/verify.ts';
 import type { Store } from '../../src/store/store.ts';
+import { pathsOf } from './universe.ts';
 import { repository } from './world.ts';
 
 /** What one channel, or one frozen generation of it, offers. */
@@ -50,6 +51,20 @@ function unpack(gzip: Buffer, digest: string): Unpacked {
     const raw = gunzipSync(gzip);
     return { text: raw.toString(), sha256: sha256(raw) };
   });
+}
+
+/** Contents of the packages that `Packages` of the same architecture lists, from what the universe says of them. */
+function contentsOf(entries: readonly string[], component: string, architecture: string): string {
+  const lines = new Map<string, Set<string>>();
+  for (const entry of entries) {
+    const [index, name = '', version = '', own] = entry.split(' ');
+    if (index !== `${component}/binary-${architecture}:` || own !== architecture) continue;
+    for (const path of pathsOf(name, version)) lines.set(path, new Set([...(lines.get(path) ?? []), name]));
+  }
+  return [...lines]
+    .map(([path, names]) => `${path}\t${[...names].sort().join()}\n`)
+    .sort()
+    .join('');
 }
 
 export class TreeReader {
@@ -120,6 +135,16 @@ export class TreeReader {
         entries.push(`${folder}: ${name} ${version} ${architecture} ${digest}`);
         files.add(`apt/${repository}/${of.get('Filename')} ${digest}`);
       }
+    }
+    for (const [path, named] of listed) {
+      const [, component = '', architecture = ''] = /^(.*)\/Contents-(\w+)\.gz$/.exec(path) ?? [];
+      if (architecture === '') continue;
+      const gzip = await this.#named(`${root}/${component}/by-hash/SHA256/${named.sha256}`, named);
+      const { text, sha256: plain } = unpack(gzip, named.sha256);
+      if (listed.get(`${component}/Contents-${architecture}`)?.sha256 !== plain)
+        throw new Torn(`${root}/${component}/Contents-${architecture} is not what Release says`);
+      if (text !== contentsOf(entries, component, architecture))
+        throw new Torn(`${root}/${path} is not of the packages: ${text}`);
     }
     return {
       entries: entries.sort(),

@@ -24,10 +24,18 @@ function contentOf(bytes: Buffer): Content {
   return { bytes, sha256: sha256(bytes) };
 }
 
+/** What a deb ships: two names have one path, versions have most of theirs. */
+export function pathsOf(name: string, version: string): string[] {
+  const shared = name === 'zed' ? [] : ['usr/share/common'];
+  return [...shared, `usr/share/${name}/${version.replace(/\W/g, '-')}`, `usr/share/${name}/what`];
+}
+
 function debOf(name: string, version: string, architecture: string): Sample {
   const control = { Package: name, Version: version, Architecture: architecture, ...dependsOf(name) };
   const content = (text: string): Content =>
-    contentOf(buildDeb({ control, files: [{ path: `/usr/share/${name}/what`, data: text }] }));
+    contentOf(
+      buildDeb({ control, files: pathsOf(name, version).map((path) => ({ path, data: `${path} ${text}` })) }),
+    );
   return {
     identity: `${name} ${version} ${architecture}`,
     name,

@@ -108,7 +108,7 @@ async function makeFresh(
   for (const channel of channels)
     await putChannel(server, operator, repository, channel, {
       format,
-      ...(format === 'apt' ? { architectures: ['amd64'] } : {}),
+      ...(format === 'apt' ? { architectures: ['amd64'], contents: channel !== 'dev' } : {}),
     });
   return { database: machine.database.serialize(), disk: machine.disk };
 }
