@@ -193,6 +193,8 @@ export type SettingsView = {
   /** Separated by spaces. */
   readonly components: string;
   readonly architectures: string;
+  /** `on` or `off`; empty in a yum channel. */
+  readonly contents: string;
 };
 
 export type EditChannelView = {
@@ -211,6 +213,7 @@ const settingNames = {
   description: 'Description',
   components: 'Components',
   architectures: 'Architectures',
+  contents: 'Contents for apt-file',
 } as const;
 
 export function editChannelPage(view: EditChannelView): Html {
@@ -233,6 +236,12 @@ export function editChannelPage(view: EditChannelView): Html {
             value: wanted.architectures,
             hint: 'Separated by spaces; what is uploaded is added by itself.',
           })}
+          ${selectField(
+            settingNames.contents,
+            'contents',
+            ['off', 'on'].map((value) => ({ value, text: value })),
+            wanted.contents,
+          )}
         `
       }
       ${hiddenFields({ show: 'changes' })}

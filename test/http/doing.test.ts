@@ -128,14 +128,21 @@ t.test('a package is yanked', async (t) => {
 
 t.test('a channel is edited, as far as it may change', async (t) => {
   const path = '/r/main/c/production/edit';
-  const now = { description: 'For machines', components: 'main extra', architectures: 'amd64 arm64' };
+  const now = {
+    description: 'For machines',
+    components: 'main extra',
+    architectures: 'amd64 arm64',
+    contents: 'on',
+  };
   const page = await visitor.get(`${path}?${new URLSearchParams({ ...now, show: 'changes' }).toString()}`);
   t.match(page.body.toString(), /main extra/);
+  t.match(page.body.toString(), /Contents for apt-file<\/th><td>off<\/td><td>on</);
   const fields = { ...now, form: fieldOf(page, 'form'), plan: fieldOf(page, 'plan') };
   t.equal((await visitor.post(path, fields)).status, 303);
   t.match(await jsonOf(await server.api(`${main}/channels/production`)), {
     description: 'For machines',
     components: ['main', 'extra'],
+    contents: true,
   });
   t.match(await visitor.post(path, { ...fields, description: 'Other' }), {
     status: 409,

@@ -4,6 +4,7 @@ import type { App } from '../../app.ts';
 import { authorise } from '../../auth/permissions.ts';
 import type { ChannelRow } from '../../db/catalog.ts';
 import { AppError } from '../../errors.ts';
+import { parseOptions } from '../../registry/channel-options.ts';
 import { needChannel } from '../../registry/find.ts';
 import { planChannel, putChannel } from '../../registry/put-channel.ts';
 import { publishedUrl } from '../../web/links.ts';
@@ -18,10 +19,12 @@ const settingFields = {
   description: z.string().max(1000).default(''),
   components: z.string().max(4000).default(''),
   architectures: z.string().max(4000).default(''),
+  contents: z.enum(['on', 'off', '']).default(''),
 };
 
 /** The settings that a form asks for, in the grammar of the API. Throws `bad_request` naming the field. */
-function settingsOf(channel: ChannelRow, { description, components, architectures }: SettingsView) {
+function settingsOf(channel: ChannelRow, asked: SettingsView) {
+  const { description, components, architectures, contents } = asked;
   const words = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
   const parsed = putChannelBody.safeParse({
     format: channel.format,
@@ -29,6 +32,7 @@ function settingsOf(channel: ChannelRow, { description, components, architecture
     ...(channel.format === 'apt'
       ? { components: words(components), architectures: words(architectures) }
       : {}),
+    ...(contents === '' ? {} : { contents: contents === 'on' }),
   });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
@@ -38,11 +42,11 @@ function settingsOf(channel: ChannelRow, { description, components, architecture
   );
 }
 
-const viewOf = ({ description, components, architectures }: ChannelRow): SettingsView => ({
-  description,
-  components,
-  architectures,
-});
+function viewOf(row: ChannelRow): SettingsView {
+  const { description, components, architectures } = row;
+  const contents = row.format === 'yum' ? '' : parseOptions(row).contents === true ? 'on' : 'off';
+  return { description, components, architectures, contents };
+}
 
 async function showEdit(
   app: App,
@@ -98,10 +102,10 @@ export function editChannelRoutes(server: Server, app: App, identification: Iden
     '/r/:repository/c/:channel/edit',
     { schema: { hide: true, params: channelParams, body: z.object({ ...settingFields, ...confirmed }) } },
     async (request, reply) => {
-      const { form, plan, description, components, architectures } = request.body;
+      const { form, plan, description, components, architectures, contents } = request.body;
       const person = await needSender(request, identification, app.publicUrl, form);
       const { repository, channel: name } = request.params;
-      const asked = { description, components, architectures };
+      const asked = { description, components, architectures, contents };
       const channel = await needChannel(app.db, person.actor, repository, name);
       try {
         const done = await putChannel(app, person.actor, repository, name, settingsOf(channel, asked), plan);
