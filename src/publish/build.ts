@@ -9,6 +9,8 @@ import type {
   FileDigest,
   IndexFile,
   Placement,
+  SignedDocument,
+  UnsignedDocument,
 } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { compose, type Composition } from '../index/compose.ts';
@@ -161,18 +163,25 @@ export async function signGeneration(
     isNew,
     indexes,
   });
-  const signer = await deps.signerOf(channel.repository);
-  const signed = await Promise.all(
+  const placement = place(await signDocuments(documents, await deps.signerOf(channel.repository), date));
+  await settleAll(placement.immutable.map((file) => files.put(file.key, file.chunks)));
+  await settleAll(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
+  return { date, signedAt, placement };
+}
+
+/** Signs what a format wants signed. The same documents, key and date give the same signatures. */
+export async function signDocuments(
+  documents: readonly UnsignedDocument[],
+  signer: Signer,
+  date: number,
+): Promise<SignedDocument[]> {
+  return await Promise.all(
     documents.map(async (document) => ({
       ...document,
       clearsigned: document.clearsign ? await clearsign(document.text, [signer], date) : '',
       detached: document.detach ? await signDetached(Buffer.from(document.text), [signer], date) : '',
     })),
   );
-  const placement = place(signed);
-  await settleAll(placement.immutable.map((file) => files.put(file.key, file.chunks)));
-  await settleAll(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
-  return { date, signedAt, placement };
 }
 
 /** What the catalog keeps of a generation's indexes. */

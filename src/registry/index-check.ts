@@ -26,17 +26,22 @@ export class IndexCheck {
 
   /** The names of the indexes that are not those of a generation's packages. */
   async run(row: Pick<GenerationRow, 'number' | 'settings' | 'indexes'>): Promise<string[]> {
-    const form = publishedForm(this.#channel, row.settings);
-    const plans = formatOf(this.#channel.format).channels.indexes(form);
-    const state = this.#state
-      ? await withPlans(this.#db, this.#channel, await this.#move(this.#state, row.number), plans)
-      : await loadState(this.#db, this.#channel, row.number, plans);
-    this.#state = state;
+    const state = await this.stateAt(row);
     const published = new Map(parseIndexes(row.indexes).map(({ id, raw }) => [id, raw.sha256]));
     const wrong: string[] = [];
     for (const index of state.indexes)
       if (published.get(index.plan.id) !== (await this.#digest(index))) wrong.push(index.plan.id);
     return wrong;
+  }
+
+  /** The indexes of a generation, from its packages. */
+  async stateAt(row: Pick<GenerationRow, 'number' | 'settings'>): Promise<ChannelState> {
+    const form = publishedForm(this.#channel, row.settings);
+    const plans = formatOf(this.#channel.format).channels.indexes(form);
+    this.#state = this.#state
+      ? await withPlans(this.#db, this.#channel, await this.#move(this.#state, row.number), plans)
+      : await loadState(this.#db, this.#channel, row.number, plans);
+    return this.#state;
   }
 
   async #move(state: ChannelState, generation: number): Promise<ChannelState> {

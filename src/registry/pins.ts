@@ -101,8 +101,15 @@ async function showPin(store: Store, channel: ChannelRow, pin: PinRow): Promise<
 
 /** After a start: what was recorded and not yet shown. */
 export async function showPins({ db, store }: Pick<PinDeps, 'db' | 'store'>): Promise<void> {
-  for (const channel of await listChannels(db))
-    for (const pin of await listPins(db, channel.id)) await showPin(store, channel, pin);
+  for (const channel of await listChannels(db)) await showPinsOf({ db, store }, channel);
+}
+
+/** The same for the pins of one channel. */
+export async function showPinsOf(
+  { db, store }: Pick<PinDeps, 'db' | 'store'>,
+  channel: ChannelRow,
+): Promise<void> {
+  for (const pin of await listPins(db, channel.id)) await showPin(store, channel, pin);
 }
 
 async function recordPin(
