@@ -92,7 +92,8 @@ export async function createApp({
   const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
   const identities = new Mutexes();
   const keepTimes = { graceMs: config.graceMs, stagedMs: config.stagedMs };
-  const collector = new Collector({ db, store, publisher, identities, clock, keepTimes, log });
+  const setupFiles = new SetupFiles({ db, store, clock, publicUrl });
+  const collector = new Collector({ db, store, publisher, identities, clock, keepTimes, setupFiles, log });
   return {
     config,
     log,
@@ -106,7 +107,7 @@ export async function createApp({
     readers,
     publisher,
     recorder,
-    setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
+    setupFiles,
     snapshots: new Snapshots({ store, clock }),
     identities,
     downloads,

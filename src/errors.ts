@@ -362,6 +362,17 @@ const table = {
     title: 'Other bytes are stored under this name, version and architecture',
     action: 'Raise the version: an identity maps to one content for ever, so that no machine sees two.',
   },
+  channel_expired: {
+    status: 410,
+    title: 'The channel has expired',
+    action:
+      'Upload a package into it: while the repository allows such channels it comes back. Or use another one.',
+  },
+  ephemeral_limit: {
+    status: 409,
+    title: 'There are as many channels of this kind as the repository allows',
+    action: 'Wait until one of them expires, or raise "limit" in the "ephemeral" setting of the repository.',
+  },
   fixed_at_publication: {
     status: 409,
     title: 'This cannot change once the channel has been published',

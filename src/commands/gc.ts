@@ -30,7 +30,7 @@ export function gcCommand(program: Command): void {
 }
 
 function collectionText(collection: Collection, dryRun: boolean): string {
-  const { repository, generations, packages, deleted, waiting, bytes, retained } = collection;
+  const { repository, generations, packages, deleted, waiting, bytes, retained, expired } = collection;
   const would = dryRun ? 'would be ' : '';
   const rows = [
     ...generations.map(({ channel, generation }) => ['generation', `${channel} ${generation}`, '', '']),
@@ -48,5 +48,6 @@ function collectionText(collection: Collection, dryRun: boolean): string {
     `${waiting.length} files with ${bytes.waiting} bytes ${dryRun ? 'would go' : 'go'} an hour after they were marked\n`,
     columns(rows),
     ...retained.map(changeText),
+    ...expired.map((channel) => `${channel}: ${dryRun ? 'would expire' : 'expired'}\n`),
   ].join('');
 }

@@ -1,4 +1,5 @@
 import type { Catalog, ChannelRow } from './catalog.ts';
+import { prefixRange } from './prefix.ts';
 
 /** The channel of that name, also one that has expired. */
 export async function findChannel(
@@ -43,11 +44,79 @@ export async function updateChannel(
   db: Catalog,
   id: string,
   change: Partial<
-    Pick<ChannelRow, 'origin' | 'label' | 'description' | 'components' | 'architectures' | 'options'>
+    Pick<
+      ChannelRow,
+      | 'origin'
+      | 'label'
+      | 'description'
+      | 'components'
+      | 'architectures'
+      | 'options'
+      | 'expires_at'
+      | 'expires_after_ms'
+      | 'deleted_at'
+    >
   >,
 ): Promise<void> {
   if (Object.keys(change).length === 0) return;
   await db.updateTable('channels').set(change).where('id', '=', id).execute();
+}
+
+/** Of an ephemeral channel. */
+export async function updateExpiry(
+  db: Catalog,
+  id: string,
+  change: Partial<Pick<ChannelRow, 'expires_at' | 'expires_after_ms' | 'deleted_at'>>,
+): Promise<void> {
+  await db.updateTable('channels').set(change).where('id', '=', id).execute();
+}
+
+/** The ephemeral channels that are there, of those whose names begin so. */
+export async function countEphemeral(db: Catalog, repository: string, prefix: string): Promise<number> {
+  const { from, to } = prefixRange(prefix);
+  const row = await db
+    .selectFrom('channels')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('repository', '=', repository)
+    .where('name', '>=', from)
+    .where('name', '<', to)
+    .where('expires_at', 'is not', null)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+/** Marks an empty ephemeral channel as gone. False when its time is not over, or something is on its way into it. */
+export async function markExpired(db: Catalog, id: string, now: number): Promise<boolean> {
+  const result = await db
+    .updateTable('channels')
+    .set({ deleted_at: now })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .where('expires_at', '<=', now)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('pending_changes')
+            .select('pending_changes.id')
+            .where('pending_changes.channel', '=', id),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('channel_packages')
+            .select('channel_packages.package')
+            .where('channel_packages.channel', '=', id)
+            .where('channel_packages.removed_in', 'is', null),
+        ),
+      ),
+    )
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
 /** Moves the head, and what grew with it. False when the channel is no longer as the caller saw it. */
@@ -69,7 +138,15 @@ export async function moveHead(
 /** A channel with what its head says of it; nothing before its first generation. */
 export type ChannelHead = Pick<
   ChannelRow,
-  'id' | 'repository' | 'name' | 'format' | 'distribution' | 'description' | 'head' | 'created_at'
+  | 'id'
+  | 'repository'
+  | 'name'
+  | 'format'
+  | 'distribution'
+  | 'description'
+  | 'head'
+  | 'created_at'
+  | 'expires_at'
 > & {
   packages: number | null;
   date: number | null;
@@ -96,6 +173,7 @@ export async function listHeads(db: Catalog, repositories: readonly string[]): P
       'channels.description',
       'channels.head',
       'channels.created_at',
+      'channels.expires_at',
       'generations.packages',
       'generations.date',
       'generations.signed_at',

@@ -38,6 +38,7 @@ export async function oldestHeadDate(db: Catalog): Promise<number | undefined> {
     )
     .select('generations.date')
     .where('channels.format', '=', 'apt')
+    .where('channels.deleted_at', 'is', null)
     .orderBy('generations.date')
     .limit(1)
     .executeTakeFirst();

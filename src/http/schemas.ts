@@ -1,6 +1,7 @@
 /** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
 import { z } from 'zod';
 import { channelOptions, retention } from '../registry/channel-options.ts';
+import { ephemeralRules } from '../registry/ephemeral.ts';
 import {
   channelName,
   componentName,
@@ -50,6 +51,10 @@ export const putRepositoryBody = z.strictObject({
     .nullable()
     .optional()
     .meta({ description: 'For channels that have none of their own; null for none.' }),
+  ephemeral: ephemeralRules.optional().meta({
+    description:
+      'Channels that the first upload to a name makes, and that expire by themselves; empty for none.',
+  }),
 });
 
 export const repositoryReply = z
@@ -59,6 +64,7 @@ export const repositoryReply = z
     origin: z.string(),
     visibility: z.enum(['public', 'private']),
     retention: retention.nullable(),
+    ephemeral: ephemeralRules,
     createdAt: time,
     keys: z.array(z.object({ fingerprint: z.string(), state: z.enum(['active', 'retired']) })),
     signing,
@@ -105,6 +111,9 @@ export const channelReply = z
     url: z.url().meta({ description: 'What goes into URIs (apt) or baseurl (yum).' }),
     setup: z.array(z.url()).meta({ description: 'Files that set a machine up.' }),
     retention: retention.nullable().optional().meta({ description: 'Without it, that of the repository.' }),
+    expiresAt: time.nullable().meta({
+      description: 'Of an ephemeral channel: unless something is uploaded before. Null for one that stays.',
+    }),
     createdAt: time,
   })
   .meta({ id: 'Channel' });
@@ -464,6 +473,10 @@ export const collectionsReply = z
           .array(changeReply)
           .readonly()
           .meta({ description: 'What left the channels by their retention, a generation each.' }),
+        expired: z
+          .array(z.string())
+          .readonly()
+          .meta({ description: 'Ephemeral channels whose time was over.' }),
       }),
     ),
   })

@@ -116,7 +116,8 @@ async function plan(
 ): Promise<ChangeReport> {
   const { packages } = formatOf(channel.format);
   const names = [...new Set(changes.map((change) => change.package.name))];
-  const { head } = await getChannel(deps.db, channel.id);
+  const { head, deleted_at } = await getChannel(deps.db, channel.id);
+  if (deleted_at !== null) throw new AppError('channel_expired', `${channel.id} has just expired.`);
   const before = await currentVersions(deps.db, channel, names);
   const now = new Map(before.map((item) => [placeKey(item), item]));
   for (const { action, package: item } of changes)

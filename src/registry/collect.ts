@@ -32,6 +32,8 @@ import type { ChangeReport } from './change-channel.ts';
 import { deleteDocument, listDocumentStays } from '../db/documents.ts';
 import { needRepository } from './find.ts';
 import { recordEvent } from './record-event.ts';
+import { expire } from './expire.ts';
+import type { SetupFiles } from './setup-files.ts';
 import { retain } from './retain.ts';
 import { generationKey, sweep, type Swept, type SweepDeps } from './sweep.ts';
 
@@ -47,7 +49,11 @@ export type KeepTimes = {
   readonly stagedMs: number;
 };
 
-export type CollectDeps = SweepDeps & { readonly clock: Clock; readonly keepTimes: KeepTimes };
+export type CollectDeps = SweepDeps & {
+  readonly clock: Clock;
+  readonly keepTimes: KeepTimes;
+  readonly setupFiles: SetupFiles;
+};
 
 export type CollectRequest = {
   readonly actor: Actor;
@@ -78,6 +84,8 @@ export type Collection = {
   readonly bytes: { readonly deleted: number; readonly waiting: number };
   /** What left the channels because of their retention, one generation each. */
   readonly retained: readonly ChangeReport[];
+  /** Ephemeral channels whose time was over. */
+  readonly expired: readonly string[];
 };
 
 /** Collects one repository; one collection at a time. Throws `not_found`. */
@@ -108,6 +116,9 @@ async function collectAlone(
   const { graceMs } = deps.keepTimes;
   const files = await sweep(deps, { repository, now, graceMs, dryRun, marked });
   // Last, so that what is said of the rest holds for a dry run too: what leaves now is collected another time.
+  const expired: string[] = [];
+  for (const channel of await listChannels(deps.db, repository))
+    if (await expire(deps, { actor, channel, dryRun })) expired.push(channel.name);
   const retained: ChangeReport[] = [];
   for (const channel of await listChannels(deps.db, repository)) {
     const report = await retain(deps, { actor, repository: row, channel, dryRun });
@@ -123,6 +134,7 @@ async function collectAlone(
     ...files,
     bytes: { deleted: sum(files.deleted), waiting: sum(files.waiting) },
     retained,
+    expired,
   };
   if (!dryRun) await tell(deps, request, collection, now);
   return collection;

@@ -13,6 +13,7 @@ export async function needRepository(db: Catalog, actor: Actor, name: string): P
   return repository;
 }
 
+/** Throws `not_found`, and `channel_expired` for an ephemeral channel that is there no more. */
 export async function needChannel(
   db: Catalog,
   actor: Actor,
@@ -21,7 +22,11 @@ export async function needChannel(
 ): Promise<ChannelRow> {
   await needRepository(db, actor, repository);
   const channel = await findChannel(db, repository, name);
-  if (!channel || channel.deleted_at !== null)
-    throw new AppError('not_found', `The repository "${repository}" has no channel "${name}".`);
+  if (channel && channel.deleted_at !== null)
+    throw new AppError(
+      'channel_expired',
+      `The channel "${name}" of "${repository}" expired on ${new Date(channel.deleted_at).toISOString().slice(0, 10)}.`,
+    );
+  if (!channel) throw new AppError('not_found', `The repository "${repository}" has no channel "${name}".`);
   return channel;
 }

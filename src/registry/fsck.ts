@@ -245,10 +245,11 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
   const channel = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, channel.head);
   if (head?.collected_at !== null) return [];
+  const isGone = channel.deleted_at !== null;
   return [
     ...(await checkIndexes(deps, channel, head)),
     ...(await checkPointers(deps.store, head)),
-    ...(await checkSetupFiles(deps, channel, head)),
+    ...(isGone ? [] : await checkSetupFiles(deps, channel, head)),
     ...(await checkPins(deps, channel)),
   ];
 }

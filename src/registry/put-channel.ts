@@ -96,12 +96,17 @@ async function record(
 ): Promise<{ id: string; created: boolean }> {
   const old = await findChannel(db, repository.name, name);
   if (old) refuseFixed(old, settings);
-  const channel = withSettings(old ?? newChannel(repository, name, settings.format, clock.now()), settings);
+  const begun = old ?? newChannel(repository, name, settings.format, clock.now());
+  // Who asks for a channel by name that has expired gets one that stays.
+  const stays =
+    begun.deleted_at === null ? {} : { deleted_at: null, expires_at: null, expires_after_ms: null };
+  const channel = { ...withSettings(begun, settings), ...stays };
   if (old && plan !== undefined && planName(old, channel) !== plan)
     throw new AppError('plan_changed', `${old.id} is no longer as it was when this was planned.`);
   const { id, origin, label, description, components, architectures, options } = channel;
   if (old && isDeepStrictEqual(old, channel)) return { id, created: false };
-  if (old) await updateChannel(db, id, { origin, label, description, components, architectures, options });
+  const fields = { origin, label, description, components, architectures, options };
+  if (old) await updateChannel(db, id, { ...fields, ...stays });
   else await insertChannel(db, channel);
   await recordEvent(db, {
     at: clock.now(),
@@ -117,7 +122,13 @@ async function record(
 /** What every machine is likely to be; more are added as packages for them come. */
 const firstArchitectures = 'amd64 arm64';
 
-function newChannel(repository: RepositoryRow, name: string, format: FormatName, now: number): ChannelRow {
+/** The row of a channel with the settings that one has of which nothing is said. */
+export function newChannel(
+  repository: RepositoryRow,
+  name: string,
+  format: FormatName,
+  now: number,
+): ChannelRow {
   return {
     id: `${repository.name}/${name}`,
     repository: repository.name,

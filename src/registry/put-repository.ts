@@ -7,6 +7,7 @@ import { listSignedByOthers } from '../db/channel-packages.ts';
 import { findRepository, insertRepository, listSigningKeys, updateRepository } from '../db/repositories.ts';
 import { AppError } from '../errors.ts';
 import type { Retention } from './channel-options.ts';
+import type { EphemeralRule } from './ephemeral.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
@@ -29,6 +30,8 @@ export type RepositorySettings = {
   readonly producerKeys?: readonly string[] | undefined;
   /** Of the channels that have none of their own; null for none. */
   readonly retention?: Retention | null | undefined;
+  /** Which channels an upload may make. */
+  readonly ephemeral?: readonly EphemeralRule[] | undefined;
 };
 
 export type PutRepositoryDeps = {
@@ -82,7 +85,7 @@ function changed(
   settings: RepositorySettings,
   now: number,
 ): RepositoryRow {
-  const { description, origin, visibility, retention, signing, producerKeys } = settings;
+  const { description, origin, visibility, retention, ephemeral, signing, producerKeys } = settings;
   const before: RepositoryRow = old ?? {
     name,
     description: `Packages of ${name}`,
@@ -100,6 +103,7 @@ function changed(
     ...(origin !== undefined && { origin }),
     ...(visibility !== undefined && { visibility }),
     ...(retention !== undefined && { retention: JSON.stringify(retention) }),
+    ...(ephemeral !== undefined && { ephemeral: JSON.stringify(ephemeral) }),
     ...(signing !== undefined && { signing }),
     ...(producerKeys && { producer_keys: writeProducerKeys(readProducerKeys(producerKeys, now / 1000)) }),
   };

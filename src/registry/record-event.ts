@@ -10,6 +10,8 @@ export const eventKinds = [
   'repository-update',
   'channel-create',
   'channel-update',
+  'channel-expire',
+  'expire',
   'key-generate',
   'token-create',
   'token-revoke',
@@ -32,7 +34,13 @@ export const eventKinds = [
 export type EventKind = (typeof eventKinds)[number];
 
 /** Told of at once; what is published is told of when the generation is there that holds it (publish/round.ts). */
-const toldAtOnce = new Set<EventKind>(['repository-update', 'channel-create', 'channel-update', 'stage']);
+const toldAtOnce = new Set<EventKind>([
+  'repository-update',
+  'channel-create',
+  'channel-update',
+  'channel-expire',
+  'stage',
+]);
 
 export type NewEvent = {
   readonly at: number;

@@ -14,6 +14,7 @@ import {
 import type { Entry } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import type { PackageFile, Relation } from '../formats/package.ts';
+import { openEphemeral } from './ephemeral.ts';
 import { recordEvent } from './record-event.ts';
 
 /** Where a package came from, as its uploader says: nothing of it is checked. */
@@ -45,7 +46,7 @@ export type UploadRecorderDeps = {
   readonly settled: (channel: string) => Promise<void>;
 };
 
-/** Where a package is published. */
+/** Where a package is published; an ephemeral channel is made by the record when it is not there. */
 export type Destination = { readonly channel: ChannelRow; readonly component: string };
 
 export type UploadRecord = {
@@ -91,6 +92,7 @@ async function writeRecord(db: Catalog, at: number, upload: UploadRecord): Promi
   const { destination } = upload;
   const { row, fresh } = upload.package;
   const { source, commit, ref, run, builder } = upload.declared;
+  if (destination) await openEphemeral(db, destination.channel, upload.actor, at);
   if (fresh) await insertPackage(db, row, contentsOf(row, fresh));
   else await keepPackage(db, row.id, at);
   const event = await recordEvent(db, {

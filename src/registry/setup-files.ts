@@ -62,6 +62,14 @@ export class SetupFiles {
       await this.#put(file.key, file.bytes);
   }
 
+  /** Removes the channel's own set-up files: nobody is to be set up for it any more. */
+  async remove(channel: ChannelRow): Promise<void> {
+    const { store, publicUrl } = this.#deps;
+    const trust = { armored: '', producersKey: null, packagesSigned: true };
+    const form = channelForm(channel, publicUrl);
+    for (const { key } of formatOf(channel.format).channels.setupFiles(form, trust)) await store.delete(key);
+  }
+
   /** The same for the channels of a repository, when what machines trust has changed. */
   async writeRepository(repository: string): Promise<void> {
     const { db, store } = this.#deps;

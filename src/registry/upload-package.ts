@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Clock } from '../clock.ts';
 import type { Catalog, ChannelRow, PackageRow } from '../db/catalog.ts';
+import { getChannel } from '../db/channels.ts';
 import { keepPackage } from '../db/collection.ts';
 import { findMembership } from '../db/membership.ts';
 import { findRepository } from '../db/repositories.ts';
@@ -18,7 +19,8 @@ import { signPacket } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
 import { parseFacts } from './describe-package.ts';
-import { needChannel, needRepository } from './find.ts';
+import { channelForUpload, openEphemeral } from './ephemeral.ts';
+import { needRepository } from './find.ts';
 import { isStored } from './is-stored.ts';
 import { packageLock, type Mutexes } from './mutexes.ts';
 import { decideSigning, goesByProducers, producerKeysOf, type SigningPolicy } from './signing-policy.ts';
@@ -31,6 +33,7 @@ import {
   type NewPackage,
   type UploadRecorder,
 } from './record-upload.ts';
+import type { SetupFiles } from './setup-files.ts';
 import { uploadFindings } from './upload-findings.ts';
 
 export type UploadDeps = {
@@ -45,6 +48,7 @@ export type UploadDeps = {
   readonly identities: Mutexes;
   readonly stagingDir: string;
   readonly receiveLimits: ReceiveLimits;
+  readonly setupFiles: SetupFiles;
   readonly publicUrl: string;
 };
 
@@ -97,7 +101,16 @@ export async function uploadPackage(deps: UploadDeps, request: UploadRequest): P
   const { target, channel } = await admit(deps, request);
   const recorded = await take(deps, request, target);
   const generation = await publish(deps, target, channel, recorded);
+  if (channel.expires_after_ms !== null) await setUp(deps, channel);
   return { ...writeReceipt(deps, recorded), channel: channel.name, generation };
+}
+
+/** The set-up files of a channel that an upload may have made: in turn with its expiry, which takes them away. */
+async function setUp({ db, identities, setupFiles }: UploadDeps, { id }: ChannelRow): Promise<void> {
+  await identities.run(`channel ${id}`, async () => {
+    const channel = await getChannel(db, id);
+    if (channel.deleted_at === null) await setupFiles.write(channel);
+  });
 }
 
 /** Uploads one package without publishing it: `publishChanges` puts it into a channel, with others. */
@@ -163,7 +176,7 @@ async function admit(
   request: UploadRequest,
 ): Promise<{ target: Target; channel: ChannelRow }> {
   authorise(request.actor, 'upload', request.repository);
-  const channel = await needChannel(deps.db, request.actor, request.repository, request.channel);
+  const channel = await channelForUpload(deps.db, request.actor, request, deps.clock.now());
   const other = formatNames.find(
     (name) => name !== channel.format && request.filename.endsWith(formatOf(name).packages.extension),
   );
@@ -416,6 +429,7 @@ async function record(
   if (isThere) {
     // What no channel holds begins its time to live again.
     if (!destination || row.collected_at !== null) await keepPackage(deps.db, row.id, deps.clock.now());
+    if (destination) await openEphemeral(deps.db, destination.channel, request.actor, deps.clock.now());
     return { row, event: null };
   }
   const event = await deps.recorder.record({

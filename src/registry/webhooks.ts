@@ -24,6 +24,7 @@ export const webhookKinds = [
   'repository-update',
   'channel-create',
   'channel-update',
+  'channel-expire',
   'upload',
   'stage',
   'yank',

@@ -15,6 +15,7 @@ import {
   yankUrl,
 } from './links.ts';
 import { nextPage } from './paging.ts';
+import { expiry } from './repository.ts';
 import { table } from './table.ts';
 import { timeline, type Bar } from './timeline.ts';
 import { ago, count, groupsOfFour, moment, size, span, time } from './words.ts';
@@ -53,6 +54,8 @@ export type ChannelView = {
   readonly contents: Contents;
   readonly signedAt: number | null;
   readonly validUntil: number | null;
+  /** Null for a channel that stays. */
+  readonly expiresAt: number | null;
   readonly lastCause: string | null;
   readonly lastActor: string | null;
   readonly fingerprints: readonly string[];
@@ -197,6 +200,11 @@ function stateOf(view: ChannelView): Html {
               ${time(validUntil)}
               ${validUntil < now ? html` <span class="tag bad">expired</span>` : html`<br /><small>${span(validUntil - now)} left</small>`}
             </dd>`
+        }
+        ${
+          view.expiresAt !== null &&
+          html`<dt>Expires</dt>
+            <dd>${expiry(view.expiresAt, now)}<br /><small>unless something is uploaded before</small></dd>`
         }
         <dt>Signing key</dt>
         ${fingerprints.map((fingerprint) => html`<dd><code>${groupsOfFour(fingerprint)}</code></dd>`)}

@@ -5,7 +5,7 @@ import { pageHead, type Tab } from './layout.ts';
 import { channelUrl, packageUrl, promoteUrl, repositoryUrl, setupUrl, webhooksUrl } from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
-import { ago, count, groupsOfFour } from './words.ts';
+import { ago, count, groupsOfFour, span, time } from './words.ts';
 
 /** How two neighbours in a strip differ, in packages. */
 export type Drift = { readonly onlyHere: number; readonly onlyNext: number };
@@ -36,6 +36,8 @@ export type RepositoryView = {
   /** Fingerprints of the keys of producers. */
   readonly producers: readonly string[];
   readonly strips: readonly Strip[];
+  /** Channels that an upload made, the one that expires first first. */
+  readonly ephemeral: readonly (ChannelLine & { readonly expiresAt: number })[];
   readonly names: readonly NameLine[];
   readonly prefix: string;
   readonly next: string | null;
@@ -68,9 +70,10 @@ export function repositoryTabs(
 export function repositoryPage(view: RepositoryView): Html {
   return html`
     ${pageHead(view.name, view.description, repositoryTabs(view.name, view.allowed, 'channels'))}
-    ${view.strips.length === 0 && noChannels(view.name)}
+    ${view.strips.length + view.ephemeral.length === 0 && noChannels(view.name)}
     ${view.strips.map((strip) => channelStrip(view, strip))}
     ${view.strips.length > 0 && actionList(view.allowed, { change: [{ text: 'Promote', href: promoteUrl(view.name) }] }, 'promote')}
+    ${view.ephemeral.length > 0 && ephemeralTable(view)}
     <div class="split">
       <section aria-labelledby="packages">
         <h2 id="packages">Packages</h2>
@@ -97,6 +100,34 @@ function producerKeys({ name, producers }: RepositoryView): Html {
     ${producers.map((fingerprint) => html`<p><code>${groupsOfFour(fingerprint)}</code></p>`)}
     <p><a href="/keys/producers/${name}.asc">producers/${name}.asc</a></p>
   `;
+}
+
+function ephemeralTable({ name, now, ephemeral }: RepositoryView): Html {
+  return html`
+    <section aria-labelledby="ephemeral">
+      <h2 id="ephemeral">Ephemeral channels</h2>
+      ${table(
+        'Made by an upload; each expires unless something is uploaded before',
+        [
+          { title: 'Channel' },
+          { title: 'Format' },
+          { title: 'Packages', number: true },
+          { title: 'Expires' },
+        ],
+        ephemeral.map((channel) => [
+          html`<a href=${channelUrl(name, channel.name)}>${channel.name}</a>`,
+          channel.format,
+          channel.packages.toLocaleString('en'),
+          expiry(channel.expiresAt, now),
+        ]),
+      )}
+    </section>
+  `;
+}
+
+/** When an ephemeral channel expires; at a collection, which comes some time after. */
+export function expiry(expiresAt: number, now: number): Html {
+  return html`${time(expiresAt)}, ${expiresAt <= now ? 'with the next collection' : `in ${span(expiresAt - now)}`}`;
 }
 
 function noChannels(name: string): Html {

@@ -136,6 +136,7 @@ async function channelView(app: App, row: ChannelRow, wanted: Wanted): Promise<O
     contents,
     signedAt: head?.signed_at ?? null,
     validUntil: row.format === 'apt' && head ? head.date * 1000 + app.config.validMs : null,
+    expiresAt: row.expires_at,
     lastCause: head?.cause ?? null,
     lastActor: head?.actor ?? null,
     fingerprints: keys.map((key) => key.fingerprint),

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { App } from '../../app.ts';
-import type { RepositoryRow } from '../../db/catalog.ts';
 import { listChannels, listHeads, type ChannelHead } from '../../db/channels.ts';
 import { listEvents } from '../../db/events.ts';
 import { countOnlyIn } from '../../db/membership.ts';
@@ -38,6 +37,7 @@ export const repositoryRoutes: PageRoutes = ({ app, identify, page }) => {
     const actor = await identify(request);
     const row = await needRepository(app.db, actor, request.params.repository);
     const { q, after } = request.query;
+    const heads = await listHeads(app.db, [row.name]);
     const names = await nameLines(app, row.name, q, after);
     const last = names.length === namesPerPage ? names.at(-1) : undefined;
     const body = repositoryPage({
@@ -47,7 +47,15 @@ export const repositoryRoutes: PageRoutes = ({ app, identify, page }) => {
       fingerprints: (await listSigningKeys(app.db, row.name)).map((key) => key.fingerprint),
       signing: row.signing,
       producers: producersOf(row).map(({ fingerprint }) => fingerprint),
-      strips: await stripsOf(app, row),
+      strips: await stripsOf(
+        app,
+        heads.filter((head) => head.expires_at === null),
+      ),
+      ephemeral: heads
+        .flatMap((head) =>
+          head.expires_at === null ? [] : [{ ...channelLine(app, head), expiresAt: head.expires_at }],
+        )
+        .sort((a, b) => a.expiresAt - b.expiresAt),
       names,
       prefix: q,
       next: last ? `${repositoryUrl(row.name)}${writeQuery({ q, after: last.name })}` : null,
@@ -113,8 +121,7 @@ function stageOf(name: string): number {
 }
 
 /** The channels by format and distribution, each run from development to production. */
-async function stripsOf(app: App, { name }: RepositoryRow): Promise<Strip[]> {
-  const heads = await listHeads(app.db, [name]);
+async function stripsOf(app: App, heads: readonly ChannelHead[]): Promise<Strip[]> {
   const groups = Map.groupBy(heads, ({ format, distribution }) => `${format} ${distribution}`);
   return await Promise.all(
     [...groups.values()].map(async (group) => {

@@ -36,6 +36,7 @@ export function describeChannel(row: ChannelRow, publicUrl: string): z.infer<typ
       .setupFiles(form, { armored: '', producersKey: null, packagesSigned: true })
       .map((file) => `${publicUrl}/${file.key}`),
     retention: parseOptions(row).retention,
+    expiresAt: row.expires_at === null ? null : new Date(row.expires_at).toISOString(),
     createdAt: new Date(row.created_at).toISOString(),
   };
 }

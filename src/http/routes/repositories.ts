@@ -5,6 +5,7 @@ import type { EventRow, RepositoryRow } from '../../db/catalog.ts';
 import { listEvents } from '../../db/events.ts';
 import { listRepositories, listSigningKeys } from '../../db/repositories.ts';
 import { needRepository } from '../../registry/find.ts';
+import { parseEphemeral } from '../../registry/ephemeral.ts';
 import { putRepository } from '../../registry/put-repository.ts';
 import { producersOf } from '../../registry/signing-policy.ts';
 import { parseRetention } from '../../registry/retain.ts';
@@ -22,6 +23,7 @@ export function repositoryRoutes(server: Server, app: App, identify: Identify): 
     origin: row.origin,
     visibility: row.visibility,
     retention: parseRetention(row),
+    ephemeral: parseEphemeral(row),
     createdAt: new Date(row.created_at).toISOString(),
     keys: (await listSigningKeys(app.db, row.name)).map(({ fingerprint, state }) => ({ fingerprint, state })),
     signing: row.signing,
