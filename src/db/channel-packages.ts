@@ -104,21 +104,34 @@ export async function listRelated(
   );
 }
 
-/** What the head of one channel holds that the head of another does not. */
-export async function listOnlyIn(db: Catalog, channel: string, other: string): Promise<ChannelPackage[]> {
-  return await membersWhere(db, channel, heldInHead, (where) =>
-    where.not(
-      where.exists(
-        where
-          .selectFrom('channel_packages as there')
-          .select('there.package')
-          .where('there.channel', '=', other)
-          .whereRef('there.package', '=', 'member.package')
-          .whereRef('there.component', '=', 'member.component')
-          .where('there.removed_in', 'is', null),
-      ),
+const notInHeadOf = (other: string) => (where: Where) =>
+  where.not(
+    where.exists(
+      where
+        .selectFrom('channel_packages as there')
+        .select('there.package')
+        .where('there.channel', '=', other)
+        .whereRef('there.package', '=', 'member.package')
+        .whereRef('there.component', '=', 'member.component')
+        .where('there.removed_in', 'is', null),
     ),
   );
+
+/** What the head of one channel holds that the head of another does not. */
+export async function listOnlyIn(db: Catalog, channel: string, other: string): Promise<ChannelPackage[]> {
+  return await membersWhere(db, channel, heldInHead, notInHeadOf(other));
+}
+
+/** How many packages that are. */
+export async function countOnlyIn(db: Catalog, channel: string, other: string): Promise<number> {
+  const row = await db
+    .selectFrom('channel_packages as member')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('member.channel', '=', channel)
+    .where('member.removed_in', 'is', null)
+    .where(notInHeadOf(other))
+    .executeTakeFirstOrThrow();
+  return row.count;
 }
 
 /** Everything that the head of a channel holds. */

@@ -1,6 +1,6 @@
 /** What is in a channel, by generation: DESIGN, "Commit and recovery". */
-import { sql } from 'kysely';
-import type { Catalog, PackageRow, PendingChangeRow } from './catalog.ts';
+import { sql, type ExpressionBuilder } from 'kysely';
+import type { Catalog, PackageRow, PendingChangeRow, Tables } from './catalog.ts';
 import { prefixRange } from './prefix.ts';
 
 /** A package in a component, as far as its place in an index goes: a channel may have very many. */
@@ -59,6 +59,22 @@ export async function* pagesOfMembers(
 export type MemberPlace = { readonly name: string; readonly id: string; readonly component: string };
 export type MemberFilter = { name?: string; after?: MemberPlace; limit: number };
 
+type Where = ExpressionBuilder<
+  Tables & { member: Tables['channel_packages']; package: Tables['packages'] },
+  'member' | 'package'
+>;
+
+/** Behind a place in the order of the lists. The first condition follows from the others, and is where the index begins. */
+const behind = (after: MemberPlace) => (where: Where) =>
+  where.and([
+    where('member.name', '>=', after.name),
+    where.or([
+      where('member.name', '>', after.name),
+      where('member.package', '>', after.id),
+      where.and([where('member.package', '=', after.id), where('member.component', '>', after.component)]),
+    ]),
+  ]);
+
 /** A page of what the head of a channel holds, by name, then by age, the oldest first, then by component. */
 export async function listMemberDetails(
   db: Catalog,
@@ -78,20 +94,7 @@ export async function listMemberDetails(
     .limit(filter.limit);
   const { name, after } = filter;
   if (name !== undefined) query = query.where('member.name', '=', name);
-  if (after !== undefined)
-    // The first condition follows from the others, and is where the index begins.
-    query = query
-      .where('member.name', '>=', after.name)
-      .where((where) =>
-        where.or([
-          where('member.name', '>', after.name),
-          where('member.package', '>', after.id),
-          where.and([
-            where('member.package', '=', after.id),
-            where('member.component', '>', after.component),
-          ]),
-        ]),
-      );
+  if (after !== undefined) query = query.where(behind(after));
   return await query.execute();
 }
 
@@ -299,44 +302,8 @@ export async function listMemberBriefs(
       .where((where) =>
         where.or([where('member.removed_in', 'is', null), where('member.removed_in', '>', generation)]),
       );
-  if (after !== undefined)
-    query = query
-      .where('member.name', '>=', after.name)
-      .where((where) =>
-        where.or([
-          where('member.name', '>', after.name),
-          where('member.package', '>', after.id),
-          where.and([
-            where('member.package', '=', after.id),
-            where('member.component', '>', after.component),
-          ]),
-        ]),
-      );
+  if (after !== undefined) query = query.where(behind(after));
   return await query.execute();
-}
-
-/** How many packages the head of one channel holds that the head of another does not. */
-export async function countOnlyIn(db: Catalog, channel: string, other: string): Promise<number> {
-  const row = await db
-    .selectFrom('channel_packages as here')
-    .select((select) => select.fn.countAll<number>().as('count'))
-    .where('here.channel', '=', channel)
-    .where('here.removed_in', 'is', null)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('channel_packages as there')
-            .select('there.package')
-            .where('there.channel', '=', other)
-            .whereRef('there.package', '=', 'here.package')
-            .whereRef('there.component', '=', 'here.component')
-            .where('there.removed_in', 'is', null),
-        ),
-      ),
-    )
-    .executeTakeFirstOrThrow();
-  return row.count;
 }
 
 export type Stay = {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { App } from '../../app.ts';
 import { listChannels, listHeads, type ChannelHead } from '../../db/channels.ts';
 import { listEvents } from '../../db/events.ts';
-import { countOnlyIn } from '../../db/membership.ts';
+import { countOnlyIn } from '../../db/channel-packages.ts';
 import { listSigningKeys } from '../../db/repositories.ts';
 import { listBriefs, listNames } from '../../db/search.ts';
 import { needRepository } from '../../registry/find.ts';
