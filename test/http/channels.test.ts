@@ -40,6 +40,7 @@ t.test('an apt channel is there for machines as soon as it is made', async (t) =
     architectures: ['amd64', 'arm64'],
     compressions: ['gzip'],
     contents: false,
+    expiresAt: null,
     generation: 1,
     url: `${server.url}/apt/main`,
     setup: [`${server.url}/setup/main/production.sources`, `${server.url}/setup/main/production.sh`],
