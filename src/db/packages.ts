@@ -129,7 +129,7 @@ export async function listPackageFiles(
 }
 
 /** Files that are read at once, and packages that are looked at for how many they have. */
-const filesPerPage = 5000;
+const filesPerPage = 2000;
 const packagesPerRun = 200;
 
 /** A file, as far as indexes name it. */

@@ -200,7 +200,7 @@ export async function changeLines(
 }
 
 /** Mentions that are held as they are, before they are packed. */
-const mentionsPerRun = 50_000;
+const mentionsPerRun = 20_000;
 /** Of each packed run so many are unpacked at once, or a little more. */
 const mentionsPerPack = 1000;
 

@@ -2,6 +2,7 @@
  * What the publisher keeps in memory of a channel: its indexes as segments, as of one generation. A cache: it
  * is built from the catalog, may be dropped at any time, and is brought on by the changes of each round.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
 import { loadEntries, pagesOfMembers, type Member, type PendingChange } from '../db/membership.ts';
 import type { EntryPlan, FilePlan, IndexPlan } from '../formats/format.ts';
@@ -74,12 +75,15 @@ async function loadMembers(
 ): Promise<{ members: Set<string>; ordered: OrderedMember[] }> {
   const members = new Set<string>();
   const ordered: OrderedMember[] = [];
-  for await (const page of pagesOfMembers(db, channel, generation))
+  for await (const page of pagesOfMembers(db, channel, generation)) {
     for (const member of page) {
       const { package: id, component, architecture } = member;
       members.add(memberKey(member));
       ordered.push({ key: entryKey(member), package: id, component, architecture });
     }
+    // SQLite answers at once: without this nobody else would have a turn until the last page.
+    await setImmediate();
+  }
   return { members, ordered: ordered.sort(compareKeys) };
 }
 

@@ -1,4 +1,5 @@
 /** What packages bring to an index with a line for each path, and what they take with them. */
+import { setImmediate } from 'node:timers/promises';
 import type { Catalog } from '../db/catalog.ts';
 import { loadFacts, pagesOfFiles } from '../db/packages.ts';
 import type { FilePlan } from '../formats/format.ts';
@@ -37,7 +38,7 @@ async function addLines(
   const names = new Map<string, string>();
   for (const row of await loadFacts(db, packages))
     names.set(row.id, toByteString(plan.nameOf(row.name, parseFacts(row).section)));
-  for await (const page of pagesOfFiles(db, packages))
+  for await (const page of pagesOfFiles(db, packages)) {
     await sorter.add(
       page.flatMap((file) => {
         const key = plan.keyOf(file);
@@ -46,4 +47,7 @@ async function addLines(
           : [{ key: toByteString(key), name: names.get(file.package) ?? file.package, count }];
       }),
     );
+    // SQLite answers at once: without this nobody else would have a turn.
+    await setImmediate();
+  }
 }

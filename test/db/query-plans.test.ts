@@ -5,7 +5,13 @@ import t from 'tap';
 import { migrate, openSqlite } from '../../src/db/catalog.ts';
 import { findByDigests, listNamed, listRelated } from '../../src/db/channel-packages.ts';
 import { findMembership, listPendingChanges, loadEntries, removeMember } from '../../src/db/membership.ts';
-import { findByIdentity, findByUploadedSha256, pathIsTaken } from '../../src/db/packages.ts';
+import {
+  findByIdentity,
+  findByUploadedSha256,
+  loadFacts,
+  pagesOfFiles,
+  pathIsTaken,
+} from '../../src/db/packages.ts';
 import { temporaryDir } from '../server.ts';
 
 t.test('no query of an upload or a promotion goes through everything', async (t) => {
@@ -26,6 +32,8 @@ t.test('no query of an upload or a promotion goes through everything', async (t)
   await findByDigests(db, place, ['x']);
   await pathIsTaken(db, 'x');
   await loadEntries(db, 'packages', ['x']);
+  await loadFacts(db, ['x']);
+  await Array.fromAsync(pagesOfFiles(db, ['x']));
   await findMembership(db, 'main/stable', 'x');
   await removeMember(db, { channel: 'main/stable', package: 'x', component: 'main', removed_in: 2 });
   await listPendingChanges(db, 'main/stable', 10);
@@ -43,6 +51,6 @@ t.test('no query of an upload or a promotion goes through everything', async (t)
     t.notMatch(plan, /packages_by_identity \((?!.*name=)/, sql);
     t.notMatch(plan, /channel_packages_by_removal/, sql);
   }
-  t.equal(asked.length, 10);
+  t.equal(asked.length, 12);
   await catalog.destroy();
 });

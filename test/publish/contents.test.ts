@@ -195,6 +195,44 @@ void t.test('it is off unless asked for, and goes again with its plain names', a
   t.equal(code, 'bad_request', 'filelists say it in yum');
 });
 
+void t.test('a change reads the files of what changes, and no others', async (t) => {
+  const server = await open(t);
+  await upload(server, deb('there', { paths: ['usr/bin/both', 'usr/bin/there'] }));
+  await upload(server, deb('leaving', { paths: ['usr/bin/both', 'usr/bin/leaving'] }));
+  // What would be read again would be missing.
+  const there = { path: '/usr/bin/not-as-it-was' };
+  await server.app.db
+    .updateTable('package_files')
+    .set(there)
+    .where('package', 'in', (from) => from.selectFrom('packages').select('id').where('name', '=', 'there'))
+    .execute();
+  await upload(server, deb('coming', { paths: ['usr/bin/both', 'usr/bin/coming'] }));
+  await yank(server, 'leaving');
+  await upload(server, deb('machine', { architecture: 'riscv64', paths: ['usr/bin/both'] }));
+  const contents = await contentsOf(server);
+  t.same(contents['main amd64'], [
+    'usr/bin/both\tutils/coming,utils/there',
+    'usr/bin/coming\tutils/coming',
+    'usr/bin/there\tutils/there',
+  ]);
+  t.same(contents['main riscv64'], ['usr/bin/both\tutils/machine'], 'nor for an architecture that is new');
+});
+
+void t.test('a package with more files than are read at once', async (t) => {
+  const server = await open(t);
+  const paths = Array.from({ length: 5000 }, (_, i) => `usr/share/many/${String(i).padStart(4, '0')}`);
+  await upload(server, deb('few', { paths: ['usr/share/many/0001'] }));
+  await upload(server, deb('many', { paths }));
+  const lines = (await contentsOf(server))['main amd64'] ?? [];
+  t.same(
+    lines,
+    paths.map((path) => `${path}\t${path.endsWith('/0001') ? 'utils/few,' : ''}utils/many`),
+  );
+  await yank(server, 'many');
+  t.same((await contentsOf(server))['main amd64'], ['usr/share/many/0001\tutils/few']);
+  await isWhole(t, server);
+});
+
 void t.test('fsck finds Contents that are not those of the packages', async (t) => {
   const server = await open(t);
   await upload(server, deb('hello', { paths: ['usr/bin/hello'] }));
