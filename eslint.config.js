@@ -176,7 +176,8 @@ export default tseslint.config(
       ...libraries,
     ],
   ),
-  layer(['src/registry', 'src/publish'], [noSibling(['http', 'commands', 'web'], upward), ...libraries]),
+  layer(['src/registry'], [noSibling(['http', 'commands', 'web'], upward), ...libraries]),
+  layer(['src/publish'], [noSibling(['registry', 'http', 'commands', 'web'], upward), ...libraries]),
   layer(['src/http'], [noSibling(['commands'], upward), ...librariesBut(fastify)]),
   layer(['src/commands'], [noSibling(['web'], upward), ...libraries]),
   {

@@ -7,6 +7,7 @@ import type {
   PackageRow,
   UploadRow,
 } from './catalog.ts';
+import type { PackageFacts } from '../formats/package.ts';
 import { enterFileNames, leaveFileNames } from './file-names.ts';
 
 /** A package's identity with where it holds: the columns of the unique index. */
@@ -80,6 +81,12 @@ export async function findByDigest(db: Catalog, repository: string, sha256: stri
 export async function pathIsTaken(db: Catalog, path: string): Promise<boolean> {
   const row = await db.selectFrom('packages').select('id').where('path', '=', path).executeTakeFirst();
   return row !== undefined;
+}
+
+/** The facts that the catalog keeps as JSON: everything but the file list, which has a table. */
+export function parseFacts(row: Pick<PackageRow, 'facts'>): Omit<PackageFacts, 'files'> {
+  // Written by newPackage in registry/upload-package.ts.
+  return JSON.parse(row.facts) as Omit<PackageFacts, 'files'>;
 }
 
 /** SQLite takes 32,766 parameters in a statement: rows of up to 10 columns in runs of this many. */

@@ -1,6 +1,6 @@
 /** The shapes of the REST API: checked on the way in and out, and the source of the OpenAPI document. */
 import { z } from 'zod';
-import { channelOptions, retention } from '../registry/channel-options.ts';
+import { channelOptions, retention } from '../db/channel-options.ts';
 import { ephemeralRules } from '../registry/ephemeral.ts';
 import {
   channelName,

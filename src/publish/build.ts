@@ -14,7 +14,7 @@ import type {
 } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import { compose, type Composition } from '../index/compose.ts';
-import { parseOptions } from '../registry/channel-options.ts';
+import { parseOptions } from '../db/channel-options.ts';
 import type { Segment } from '../index/segments.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';

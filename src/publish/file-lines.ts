@@ -1,10 +1,9 @@
 /** What packages bring to an index with a line for each path, and what they take with them. */
 import { setImmediate } from 'node:timers/promises';
 import type { Catalog } from '../db/catalog.ts';
-import { loadFacts, pagesOfFiles } from '../db/packages.ts';
+import { loadFacts, pagesOfFiles, parseFacts } from '../db/packages.ts';
 import type { FilePlan } from '../formats/format.ts';
 import { MentionSorter, toByteString, type MentionBatches } from '../index/lines.ts';
-import { parseFacts } from '../registry/describe-package.ts';
 
 /** Packages whose facts are in memory at once. */
 const packagesPerRun = 500;

@@ -1,11 +1,10 @@
 /** One package with everything that is known of where it came from and where it went. */
 import type { Actor } from '../auth/permissions.ts';
-import type { Catalog, PackageRow } from '../db/catalog.ts';
+import type { Catalog } from '../db/catalog.ts';
 import { listUploads } from '../db/events.ts';
 import { listPlaces } from '../db/membership.ts';
-import { findByDigest, listPackageFiles } from '../db/packages.ts';
+import { findByDigest, listPackageFiles, parseFacts } from '../db/packages.ts';
 import { AppError } from '../errors.ts';
-import type { PackageFacts } from '../formats/package.ts';
 import { needRepository } from './find.ts';
 import type { Declared } from './record-upload.ts';
 
@@ -20,12 +19,6 @@ export type UploadFact = {
   readonly filename: string;
   readonly declared: Declared;
 };
-
-/** The facts that the catalog keeps as JSON: everything but the file list, which has a table. */
-export function parseFacts(row: Pick<PackageRow, 'facts'>): Omit<PackageFacts, 'files'> {
-  // Written by newPackage in upload-package.ts.
-  return JSON.parse(row.facts) as Omit<PackageFacts, 'files'>;
-}
 
 /** Every upload of a package, the oldest first. */
 export async function uploadFacts(db: Catalog, packageId: string): Promise<UploadFact[]> {

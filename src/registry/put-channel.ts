@@ -8,7 +8,7 @@ import { findChannel, getChannel, insertChannel, updateChannel } from '../db/cha
 import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import { withOptions, type ChannelOptions } from './channel-options.ts';
+import { withOptions, type ChannelOptions } from '../db/channel-options.ts';
 import { needChannel, needRepository } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';

@@ -6,7 +6,7 @@ import type { Catalog, RepositoryRow } from '../db/catalog.ts';
 import { listSignedByOthers } from '../db/channel-packages.ts';
 import { findRepository, insertRepository, listSigningKeys, updateRepository } from '../db/repositories.ts';
 import { AppError } from '../errors.ts';
-import type { Retention } from './channel-options.ts';
+import type { Retention } from '../db/channel-options.ts';
 import type { EphemeralRule } from './ephemeral.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Mutexes } from './mutexes.ts';

@@ -5,7 +5,7 @@ import type { ChannelRow, RepositoryRow } from '../db/catalog.ts';
 import { listMemberTimes } from '../db/collection.ts';
 import { formatOf } from '../formats/formats.ts';
 import { changeChannel, type ChangeDeps, type ChangeReport } from './change-channel.ts';
-import { parseOptions, retention, type Retention } from './channel-options.ts';
+import { parseOptions, retention, type Retention } from '../db/channel-options.ts';
 import { placeKey } from './difference.ts';
 
 const dayMs = 86_400_000;

@@ -5,7 +5,7 @@ import { canonicalText, encodeCleartext, signedOctets } from './cleartext.ts';
 import { concatBytes } from './packets.ts';
 import { refuseExpired } from './public-key.ts';
 import { signatureType } from './signature-packet.ts';
-import { makeSignature, makeSignatureOfHash } from './signature.ts';
+import { makeSignature, makeSignatureOfHash } from './make-signature.ts';
 import type { Signer } from './signer.ts';
 
 /** During a key rotation the old key and the new one sign; otherwise one. */

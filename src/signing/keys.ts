@@ -19,7 +19,7 @@ import { concatBytes, decodePackets, encodePacket, malformed, packetTag, subpack
 import { decodePublicKey, keyFlags, refuseExpired, userIdHashInput, type PublicKey } from './public-key.ts';
 import { sha256, signRaw, signRawDigest, verifyRaw } from './raw-signature.ts';
 import { signatureType } from './signature-packet.ts';
-import { makeSignature } from './signature.ts';
+import { makeSignature } from './make-signature.ts';
 import type { Signer } from './signer.ts';
 
 export type PrivateKey = { readonly key: PublicKey; readonly signingKey: KeyObject };

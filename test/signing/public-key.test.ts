@@ -11,7 +11,7 @@ import {
 } from '../../src/signing/packets.ts';
 import { decodePublicKey, keyFlags, refuseExpired, userIdHashInput } from '../../src/signing/public-key.ts';
 import { signatureType } from '../../src/signing/signature-packet.ts';
-import { makeSignature } from '../../src/signing/signature.ts';
+import { makeSignature } from '../../src/signing/make-signature.ts';
 import { testSigner } from '../signing-key.ts';
 
 const signer = await testSigner();

@@ -1,13 +1,20 @@
 /** What does not refuse a package, but will trouble some client. */
 import type { Finding } from '../package.ts';
-import { entryOf, numberIn } from './header.ts';
-import type { RpmPackage } from './rpm.ts';
+import { entryOf, numberIn, type Header } from './header.ts';
+import type { ProducerSignature } from './producer-signatures.ts';
 import { textIn } from './text.ts';
 
 /** The largest signature header that rpm up to 4.14 reads (`lib/header.c`, `lib/signature.c`). */
 const oldSignatureBytes = 8192;
 
-type Read = Pick<RpmPackage, 'format' | 'signatureHeader' | 'header' | 'payloadDigest' | 'signatures'>;
+/** What is looked at of an `RpmPackage`. */
+type Read = {
+  readonly format: 3 | 4 | 6;
+  readonly signatureHeader: Header<'signature'>;
+  readonly header: Header<'main'>;
+  readonly payloadDigest: boolean;
+  readonly signatures: readonly ProducerSignature[];
+};
 
 /** The warnings for a package. `leftOut` are the dependencies that the index does not carry. */
 export function findingsOf(rpm: Read, leftOut: readonly string[]): Finding[] {

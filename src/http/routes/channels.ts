@@ -3,7 +3,7 @@ import type { App } from '../../app.ts';
 import type { ChannelRow } from '../../db/catalog.ts';
 import { listChannels } from '../../db/channels.ts';
 import { formatOf } from '../../formats/formats.ts';
-import { parseOptions } from '../../registry/channel-options.ts';
+import { parseOptions } from '../../db/channel-options.ts';
 import { needChannel, needRepository } from '../../registry/find.ts';
 import { putChannel } from '../../registry/put-channel.ts';
 import { channelForm } from '../../publish/build.ts';

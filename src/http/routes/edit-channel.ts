@@ -4,7 +4,7 @@ import type { App } from '../../app.ts';
 import { authorise } from '../../auth/permissions.ts';
 import type { ChannelRow } from '../../db/catalog.ts';
 import { AppError } from '../../errors.ts';
-import { parseOptions } from '../../registry/channel-options.ts';
+import { parseOptions } from '../../db/channel-options.ts';
 import { needChannel } from '../../registry/find.ts';
 import { planChannel, putChannel } from '../../registry/put-channel.ts';
 import { publishedUrl } from '../../web/links.ts';

@@ -1,6 +1,6 @@
 /** What may change of a channel at any time and has no column of its own: the JSON in its `options`. */
 import { z } from 'zod';
-import type { ChannelRow } from '../db/catalog.ts';
+import type { ChannelRow } from './catalog.ts';
 import { AppError } from '../errors.ts';
 import type { FormatName } from '../formats/package.ts';
 
