@@ -242,6 +242,7 @@ export type Tables = {
   file_names: FileNameRow;
   package_relations: PackageRelationRow;
   pins: PinRow;
+  /** The texts of documents by their digests; `body` is gzip in base64 (db/documents.ts). */
   documents: { sha256: string; body: string };
   channel_documents: ChannelDocumentRow;
   pending_documents: PendingDocumentRow;

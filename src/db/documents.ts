@@ -1,4 +1,6 @@
 /** What a channel publishes beside its packages: temporal, as its packages are. */
+import { gunzip, gzip } from 'node:zlib';
+import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import type { Catalog, PendingDocumentRow } from './catalog.ts';
 
@@ -23,13 +25,18 @@ export async function listDocuments(
   return new Map((await query.orderBy('kind').execute()).map((row) => [row.kind, row]));
 }
 
-/** The text with this digest; undefined when the catalog has none. */
-export async function findDocument(db: Catalog, sha256: string): Promise<string | undefined> {
-  const row = await db.selectFrom('documents').select('body').where('sha256', '=', sha256).executeTakeFirst();
-  return row?.body;
+/** A text as the catalog keeps it: tens of megabytes of XML would hold everybody up while they are written. */
+export async function packDocument(text: Uint8Array): Promise<string> {
+  return (await promisify(gzip)(text)).toString('base64');
 }
 
-/** Keeps a text under its digest; the same text again is no change. */
+/** The bytes of the text with this digest; undefined when the catalog has none. */
+export async function findDocument(db: Catalog, sha256: string): Promise<Buffer | undefined> {
+  const row = await db.selectFrom('documents').select('body').where('sha256', '=', sha256).executeTakeFirst();
+  return row && (await promisify(gunzip)(Buffer.from(row.body, 'base64')));
+}
+
+/** Keeps a text, packed, under its digest; the same text again is no change. */
 export async function keepDocument(db: Catalog, sha256: string, body: string): Promise<void> {
   await db
     .insertInto('documents')

@@ -1,4 +1,5 @@
 /** The documents of a generation: each is an index whose text was uploaded as it is. */
+import { crc32 } from 'node:zlib';
 import type { Catalog, PendingDocumentRow } from '../db/catalog.ts';
 import { findDocument, type ChannelDocument } from '../db/documents.ts';
 import type {
@@ -9,7 +10,7 @@ import type {
   DocumentFormat,
   IndexFile,
 } from '../formats/format.ts';
-import { compose } from '../index/compose.ts';
+import { composeGzip, deflateRun, type DeflatedText } from '../index/gzip.ts';
 import { encodeZstd } from '../index/zstd.ts';
 import type { Making } from './build.ts';
 import { FileDigester } from './file-digester.ts';
@@ -84,23 +85,38 @@ export async function composeDocuments(
   return composed;
 }
 
-const writers: Readonly<Record<DocumentForm, (text: string) => Promise<Chunks>>> = {
-  none: (text) => Promise.resolve([Buffer.from(text)]),
-  gzip: async (text) => (await compose(text, [], '')).gzip,
-  zstd: async (text) => (await encodeZstd([Buffer.from(text)])).map(({ bytes }) => bytes),
+/** Of a text that is deflated, and hashed, at a stretch. */
+const pieceBytes = 2 ** 20;
+
+function inPieces(text: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < text.length; at += pieceBytes) pieces.push(text.subarray(at, at + pieceBytes));
+  return pieces;
+}
+
+const writers: Readonly<Record<DocumentForm, (pieces: Chunks) => Promise<Chunks>>> = {
+  none: (pieces) => Promise.resolve(pieces),
+  gzip: async (pieces) => {
+    const deflated: DeflatedText[] = [];
+    for (const raw of pieces)
+      deflated.push({ rawBytes: raw.byteLength, crc: crc32(raw), deflated: await deflateRun(raw) });
+    return composeGzip(deflated);
+  },
+  zstd: async (pieces) => (await encodeZstd(pieces)).map(({ bytes }) => bytes),
 };
 
 async function composeDocument(
   id: string,
-  text: string,
+  text: Uint8Array,
   compressions: readonly DocumentForm[],
   begin: Making['begin'],
 ): Promise<ComposedIndex> {
+  const pieces = inPieces(text);
   const forms: IndexFile[] = [];
   for (const compression of compressions) {
-    const chunks = await writers[compression](text);
+    const chunks = await writers[compression](pieces);
     begin(chunks);
     forms.push({ compression, ...(await new FileDigester().digest(chunks)), chunks });
   }
-  return { id, count: 0, raw: await new FileDigester().digest([Buffer.from(text)]), forms };
+  return { id, count: 0, raw: await new FileDigester().digest(pieces), forms };
 }

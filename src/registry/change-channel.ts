@@ -43,7 +43,7 @@ export type Change = { readonly action: 'add' | 'remove'; readonly package: Chan
 export type DocumentChange = {
   readonly kind: string;
   readonly sha256: string;
-  /** The text, when the catalog may not have it. */
+  /** The text as `packDocument` makes it, when the catalog may not have it. */
   readonly body?: string;
 };
 

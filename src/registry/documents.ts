@@ -4,7 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { authorise, type Actor } from '../auth/permissions.ts';
 import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
-import { findDocument, listDocuments, type ChannelDocument } from '../db/documents.ts';
+import { findDocument, listDocuments, packDocument, type ChannelDocument } from '../db/documents.ts';
 import { AppError } from '../errors.ts';
 import type { DocumentFormat } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
@@ -53,8 +53,7 @@ export async function putDocument(deps: PutDocumentDeps, request: PutDocumentReq
     } finally {
       reader.release();
     }
-    // UTF-8, says the check.
-    body = await readFile(staged.path, 'utf8');
+    body = await packDocument(await readFile(staged.path));
   } finally {
     await rm(staged.path, { force: true });
   }
@@ -124,7 +123,8 @@ export async function readDocument(
 ): Promise<{ text: string; sha256: string; mediaType: string }> {
   const { mediaType } = needFormat(channel, kind);
   const { sha256 } = await needDocument(db, channel, kind);
-  const text = await findDocument(db, sha256);
+  // UTF-8, said the check when it came.
+  const text = (await findDocument(db, sha256))?.toString();
   if (text === undefined) throw new Error(`the document ${sha256} is missing from the catalog`);
   return { text, sha256, mediaType };
 }

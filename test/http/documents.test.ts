@@ -2,6 +2,7 @@
 import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import type { Actor } from '../../src/auth/permissions.ts';
+import { packDocument } from '../../src/db/documents.ts';
 import { collect } from '../../src/registry/collect.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { createToken } from '../../src/registry/create-token.ts';
@@ -298,14 +299,14 @@ t.test('fsck finds a document that is not what was uploaded', async (t) => {
   const sha = digest(comps('alone'));
   await db
     .updateTable('documents')
-    .set({ body: comps('evil') })
+    .set({ body: await packDocument(Buffer.from(comps('evil'))) })
     .where('sha256', '=', sha)
     .execute();
   const faults = await Array.fromAsync(checkEverything(server.app, { alone: true }));
   t.match(faults, [{ key: 'main/faulty comps', problem: /not the one that was uploaded/ }]);
   await db
     .updateTable('documents')
-    .set({ body: comps('alone') })
+    .set({ body: await packDocument(Buffer.from(comps('alone'))) })
     .where('sha256', '=', sha)
     .execute();
   await isSound(t);
