@@ -4,44 +4,13 @@
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { sql } from 'kysely';
 import type { Catalog } from '../src/db/catalog.ts';
+import { fillCatalog } from '../test/fill-catalog.ts';
 import { startInProcess } from '../test/server.ts';
 import { machine, writeSection } from './report.ts';
 
 const channelPackages = 10_000;
 const generations = 1000;
-
-/** Rows numbered from 0, made by the database itself: `n` in what follows. */
-const numbered = (count: number) =>
-  sql`WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${count})`;
-
-/** A name like those of a distribution: spread over the alphabet, many with one beginning. */
-const nameOf = sql`substr('abcdefghijklmnopqrstuvwxyz', n % 26 + 1, 1) || 'pkg-' || (n % 97) || '-' || n`;
-
-async function fill(db: Catalog, packages: number, filesEach: number): Promise<void> {
-  await sql`${numbered(packages)} INSERT INTO packages (id, repository, format, distribution, name, version, architecture,
-    filename, path, size_bytes, sha256, uploaded_size_bytes, uploaded_sha256, core_sha256, summary, facts, created_at)
-    SELECT printf('%026d', n), 'main', 'apt', '', ${nameOf}, '1.' || (n % 50) || '-1', 'amd64', 'f' || n || '.deb',
-    'apt/main/pool/' || n, 10000 + n, printf('%064x', n * 7919), 10000, printf('%064x', n * 7919), printf('%064x', n * 7919),
-    'what package ' || n || ' is for, in a line of the usual length',
-    '{"description":"","maintainer":"Build Team","homepage":null,"license":null,"section":"utils","source":{"name":"src","version":"1"},"buildTime":null,"buildHost":null,"installedSizeBytes":1000,"relations":[{"kind":"depends","text":"libc6 (>= 2.36)"}],"scripts":[],"changelog":[],"findings":[]}', 1700000000000 + n
-    FROM numbers`.execute(db);
-  await sql`${numbered(packages * filesEach)} INSERT INTO file_names (repository, folder, basename, name, package)
-    SELECT 'main', '/usr/share/pkg-' || (n % 97) || '/' || (n / ${filesEach}) || '/', 'file' || (n % 1000) || '-' || (n % ${filesEach}) || '.txt',
-    name, id FROM numbers JOIN packages ON packages.id = printf('%026d', n / ${filesEach})`.execute(db);
-  for (const channel of ['main/stable', 'main/staging'])
-    await sql`${numbered(channelPackages)} INSERT INTO channel_packages (channel, package, name, component, added_in, removed_in)
-      SELECT ${channel}, printf('%026d', n), ${nameOf}, 'main', n % ${generations} + 2, NULL FROM numbers`.execute(
-      db,
-    );
-  await sql`${numbered(generations)} INSERT INTO generations (channel, number, date, signed_at, committed_at, cause, actor, added, removed, packages, pointers, indexes, settings)
-    SELECT 'main/stable', n + 2, 1700000000 + n * 3600, 1700000000000 + n * 3600000, 1700000000000 + n * 3600000, 'upload', 'ci', 10, 0, 10 * (n + 1), pointers, indexes, settings
-    FROM numbers JOIN (SELECT pointers, indexes, settings FROM generations WHERE channel = 'main/stable' AND number = 1)`.execute(
-    db,
-  );
-  await sql`UPDATE channels SET head = ${generations + 1} WHERE id = 'main/stable'`.execute(db);
-}
 
 type Line = {
   readonly name: string;
@@ -89,7 +58,7 @@ export async function benchPages(args: string[]): Promise<void> {
     const staging = JSON.stringify({ format: 'apt' });
     await server.api('/api/v1/repositories/main/channels/staging', { method: 'PUT', body: staging });
     console.error(`${packages} packages, ${packages * files} file names`);
-    await fill(server.app.db, packages, files);
+    await fillCatalog(server.app.db, { packages, filesEach: files, channelPackages, generations });
     const lines: Line[] = [];
     for (const [title, ...paths] of [
       ['home', '/'],

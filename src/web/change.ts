@@ -303,6 +303,7 @@ export function publishedPage({ repository, channel, generation, head, differenc
         ? 'It is being served: machines meet it with their next update.'
         : `It was published; generation ${head} is being served now.`,
     )}
+    <h2>What changed</h2>
     ${differenceView(difference)}
     <ul class="inline">
       <li><a href=${channelUrl(repository, channel)}>The channel ${channel}</a></li>

@@ -26,6 +26,7 @@ export function comparisonPage(view: ComparisonView): Html {
         : html`<p><a href=${channelUrl(repository, name, { from: view.to, to: view.from })}>The other way round</a></p>`
     }
     ${view.action && actionList(view.allowed, { change: [view.action] }, 'other' in view ? 'promote' : 'roll back')}
+    <h2>What differs</h2>
     ${differenceView(difference)}
   `;
 }
