@@ -4,31 +4,7 @@ import { ask, jsonOf } from '../ask.ts';
 import { buildDeb } from '../build-deb.ts';
 import { buildRpm } from '../build-rpm.ts';
 import { startInProcess } from '../server.ts';
-
-const openings = ['', '">', "'>", '</title>', '</textarea>', '</script>', '-->', ']]>', '&quot;>', '\\">'];
-const attacks = [
-  '<script>alert(1)</script>',
-  '<img src=x onerror=alert(1)>',
-  '<svg/onload=alert(1)>',
-  '<iframe src=javascript:alert(1)>',
-  '<a href=javascript:alert(1)>x</a>',
-  '<b>bold</b>',
-  '<details open ontoggle=alert(1)>',
-  '<input autofocus onfocus=alert(1)>',
-  '<base href=//evil.example>',
-  '<meta http-equiv=refresh content=0>',
-  '<style>*{display:none}</style>',
-  '<form action=//evil.example>',
-  '<math><mi xlink:href=javascript:alert(1)>',
-  '<template><script>alert(1)</script>',
-  '" onmouseover=alert(1) x="',
-  "' onmouseover=alert(1) x='",
-  'javascript:alert(1)',
-  '{{7*7}} ${7*7} <%= 7*7 %>',
-  '&lt;b&gt; &#60;b&#62;',
-  '<!-- <!',
-];
-const texts = openings.flatMap((opening) => attacks.map((attack) => opening + attack));
+import { hostileTexts as texts } from './hostile-texts.ts';
 
 /** Every element with its attributes' names, and every attribute that leads somewhere: what a text would add to. */
 function shapeOf(page: string): string[] {
