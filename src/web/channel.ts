@@ -18,7 +18,7 @@ import { nextPage } from './paging.ts';
 import { expiry } from './repository.ts';
 import { table } from './table.ts';
 import { timeline, type Bar } from './timeline.ts';
-import { ago, count, groupsOfFour, moment, size, span, time } from './words.ts';
+import { ago, count, groupsOfFour, moment, size, span, time, who } from './words.ts';
 
 export type ChannelHeadView = {
   readonly repository: string;
@@ -64,6 +64,7 @@ export type ChannelView = {
   readonly pin: { readonly label: string; readonly text: string } | null;
   /** Files of the tree that clients begin with, as keys. */
   readonly pointers: readonly string[];
+  readonly publicUrl: string;
   readonly allowed: Allowed;
   /** Those of the head beside its packages: their kinds, and where each is read. */
   readonly documents: readonly { readonly kind: string; readonly href: string; readonly addedIn: number }[];
@@ -144,16 +145,16 @@ function memberFilter({ channel, contents }: ChannelView): Html {
   `;
 }
 
-function noMembers({ channel, contents }: ChannelView): Html {
+function noMembers({ channel, contents, publicUrl }: ChannelView): Html {
   if (contents.prefix !== '')
     return html`<div class="empty"><p>No package here has a name that begins with “${contents.prefix}”.</p></div>`;
-  if (contents.generation !== null || channel.generation > 0)
+  if (contents.generation !== null)
     return html`<div class="empty"><p>This generation holds no packages.</p></div>`;
   const extension = channel.format === 'apt' ? 'deb' : 'rpm';
   return html`
     <div class="empty">
-      <p>Nothing has been published here yet. An upload publishes at once:</p>
-      ${command('upload', 'Upload', `curl -T app.${extension} -H "Authorization: Bearer $TOKEN" \\\n  SERVER/api/v1/repositories/${channel.repository}/channels/${channel.name}/packages/`)}
+      <p>${channel.generation === 0 ? 'Nothing has been published here yet.' : 'This generation holds no packages.'} An upload publishes at once:</p>
+      ${command('upload', 'Upload', `curl -T app.${extension} -H "Authorization: Bearer $TOKEN" \\\n  ${publicUrl}/api/v1/repositories/${channel.repository}/channels/${channel.name}/packages/`)}
     </div>
   `;
 }
@@ -191,7 +192,7 @@ function stateOf(view: ChannelView): Html {
       <h2>As machines see it</h2>
       <dl class="facts">
         <dt>Generation</dt>
-        <dd>${channel.generation}${view.lastCause !== null && html`${', '}${view.lastCause} by ${view.lastActor}`}</dd>
+        <dd>${channel.generation}${view.lastCause !== null && html`${', '}${view.lastCause} by ${who(view.lastActor ?? '')}`}</dd>
         ${signedAt !== null && html`<dt>Signed</dt><dd>${ago(signedAt, now)}</dd>`}
         ${
           validUntil !== null &&

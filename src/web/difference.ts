@@ -50,8 +50,8 @@ export function differenceView({ added, removed, moves, documents }: DifferenceV
   if (added.length + removed.length + documents.length === 0) return html`<p>Nothing changes.</p>`;
   if (added.length + removed.length === 0) return documentTable(documents);
   const figures = [
-    ['packages come in', added.length],
-    ['packages go out', removed.length],
+    ['coming in', added.length],
+    ['going out', removed.length],
     ...Object.entries(kinds).map(([kind, { text }]): [string, number] => [
       text,
       moves.filter((move) => move.kind === kind).length,

@@ -5,7 +5,7 @@ import { channelUrl } from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
 import { timeline, type Bar } from './timeline.ts';
-import { ago, time } from './words.ts';
+import { ago, time, who } from './words.ts';
 
 export type GenerationLine = Bar & {
   readonly actor: string;
@@ -74,7 +74,7 @@ function generationTable(
       `,
       html`${time(line.at)}<br /><small>${ago(line.at, now)}</small>`,
       line.cause,
-      line.actor,
+      who(line.actor),
       html`
         <a href=${channelUrl(repository, name, { from: line.generation - 1, to: line.generation })}>
           +${line.added.toLocaleString('en')} −${line.removed.toLocaleString('en')}

@@ -3,7 +3,7 @@ import { pageHead } from './layout.ts';
 import { channelUrl, repositoryUrl } from './links.ts';
 import { nextPage } from './paging.ts';
 import { table } from './table.ts';
-import { ago, count } from './words.ts';
+import { ago, count, who } from './words.ts';
 
 export type ChannelLine = {
   readonly name: string;
@@ -131,7 +131,7 @@ function recentTable(recent: readonly Publication[], now: number): Html {
       ago(at, now),
       String(generation),
       cause,
-      actor,
+      who(actor),
     ]),
   );
 }

@@ -5,7 +5,7 @@ import { channelUrl, versionUrl } from './links.ts';
 import { factList, type Fact } from './said.ts';
 import { table } from './table.ts';
 import { versionHead, type VersionHead } from './version.ts';
-import { count, time } from './words.ts';
+import { count, time, who } from './words.ts';
 
 /** A stay in a channel, with the generations that began and ended it. */
 export type StayFact = {
@@ -99,7 +99,7 @@ function stayTable({ place, stays }: ProvenanceView): Html {
       html`<a href=${channelUrl(place.repository, stay.channel)}>${stay.channel}</a>`,
       html`
         <a href=${channelUrl(place.repository, stay.channel, { at: stay.addedIn })}>generation ${stay.addedIn}</a>
-        ${stay.cause !== null && html`${', '}${stay.cause} by ${stay.actor}`}
+        ${stay.cause !== null && html`${', '}${stay.cause} by ${who(stay.actor ?? '')}`}
         ${stay.addedAt !== null && html`<br /><small>${time(stay.addedAt)}</small>`}
       `,
       stay.removedIn === null

@@ -72,7 +72,7 @@ export function repositoryPage(view: RepositoryView): Html {
     ${pageHead(view.name, view.description, repositoryTabs(view.name, view.allowed, 'channels'))}
     ${view.strips.length + view.ephemeral.length === 0 && noChannels(view.name)}
     ${view.strips.map((strip) => channelStrip(view, strip))}
-    ${view.strips.length > 0 && actionList(view.allowed, { change: [{ text: 'Promote', href: promoteUrl(view.name) }] }, 'promote')}
+    ${view.strips.length > 0 && actionList(view.allowed, { change: [{ text: 'Promote packages', href: promoteUrl(view.name) }] }, 'promote')}
     ${view.ephemeral.length > 0 && ephemeralTable(view)}
     <div class="split">
       <section aria-labelledby="packages">

@@ -54,6 +54,11 @@ export function ago(ms: number, now: number): Html {
   return html`<time datetime=${iso} title=${iso}>${span(now - ms)} ago</time>`;
 }
 
+/** Who did something; a generation that nobody asked for is this server's. */
+export function who(actor: string): string {
+  return actor === '' ? 'this server' : actor;
+}
+
 /** A fingerprint as gpg shows it, for comparing by eye. */
 export function groupsOfFour(fingerprint: string): string {
   return fingerprint.toUpperCase().replace(/(.{4})(?=.)/g, '$1 ');

@@ -47,7 +47,7 @@ const usual: Content = {
   fill: async (server) => {
     await publishHello(server);
     await addWebhooks(server.app.db, 2, 'https://hooks.example/entrepot');
-    await addDownloads(server.app.db, 'hello', 30);
+    await addDownloads(server.app.db, 'hello', Date.now(), 30);
   },
   parameters: {
     ...shared,
@@ -151,8 +151,8 @@ async function addWebhooks(db: Catalog, count: number, url: string): Promise<voi
 }
 
 /** Downloads of every package of a name, on each of the last days but some. */
-async function addDownloads(db: Catalog, name: string, days: number): Promise<void> {
-  const today = Math.floor(Date.now() / msPerDay);
+export async function addDownloads(db: Catalog, name: string, now: number, days: number): Promise<void> {
+  const today = Math.floor(now / msPerDay);
   const packages = await db.selectFrom('packages').select('id').where('name', '=', name).execute();
   const rows = packages
     .flatMap(({ id }, i) =>
@@ -169,7 +169,7 @@ async function fillWithTooMuch(server: InProcess): Promise<void> {
   await jsonOf(await api(`${repository}/channels/staging`, { method: 'PUT', body }));
   for (const version of [`${longVersion}ubuntu1`, longVersion]) await uploadLong(server, version);
   await jsonOf(await server.upload('stable-rpm', 'long.rpm', longRpm()));
-  await addDownloads(app.db, longName, 90);
+  await addDownloads(app.db, longName, Date.now(), 90);
   await addWebhooks(app.db, 10, `https://hooks.example/${'entrepot'.repeat(20)}`);
   await fillCatalog(app.db, { packages: 4000, filesEach: 5, channelPackages: 3000, generations: 300 });
   await app.db

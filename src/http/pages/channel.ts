@@ -148,6 +148,7 @@ async function channelView(app: App, row: ChannelRow, wanted: Wanted): Promise<O
       href: documentUrl(row.repository, row.name, kind),
       addedIn: added_in,
     })),
+    publicUrl: app.publicUrl,
   };
 }
 

@@ -12,7 +12,7 @@ import { needChannel, needRepository } from '../../registry/find.ts';
 import { channelUrl, packageUrl, publishedUrl } from '../../web/links.ts';
 import { writeBadge } from '../../web/badge.ts';
 import { writeFeed } from '../../web/feed.ts';
-import { count } from '../../web/words.ts';
+import { count, who } from '../../web/words.ts';
 import type { Identify } from '../identify.ts';
 import type { Server } from '../instance.ts';
 import { channelParams, repositoryParams } from '../schemas.ts';
@@ -69,7 +69,7 @@ function channelFeed(server: Server, app: App, identify: Identify): void {
           subject: ['generation', channel.id, channel.created_at, row.number],
           title: `${channel.id}, generation ${row.number}: ${row.cause}`,
           atMs: row.committed_at,
-          author: row.actor,
+          author: who(row.actor),
           href: `${publicUrl}${publishedUrl(repository, name, row.number)}`,
           summary: `${count(row.added, 'package')} came in, ${row.removed} went out; ${count(row.packages, 'package')} altogether.`,
         })),
@@ -103,7 +103,7 @@ function packageFeed(server: Server, app: App, identify: Identify): void {
           subject: ['arrival', id, channel, component, number],
           title: `${name} ${version} (${architecture}) in ${channel}`,
           atMs: row.committed_at,
-          author: row.actor,
+          author: who(row.actor),
           href: `${publicUrl}${publishedUrl(repository, channel.slice(repository.length + 1), number)}`,
           summary: `Generation ${number}, ${row.cause}. ${row.summary}`,
         })),

@@ -6,7 +6,7 @@ import { listGenerations } from '../../db/generations.ts';
 import { needChannel } from '../../registry/find.ts';
 import { rollBack } from '../../registry/roll-back.ts';
 import { rollBackPage } from '../../web/change.ts';
-import { count, moment } from '../../web/words.ts';
+import { count, moment, who } from '../../web/words.ts';
 import { attempt, confirm, confirmed, sendChannelPage, writeRefusal } from '../confirmation.ts';
 import { needPerson, needSender, type Person } from '../forms.ts';
 import type { Identification } from '../identify.ts';
@@ -40,7 +40,7 @@ async function showRollBack(
     generation,
     generations: older.map((row) => ({
       value: String(row.number),
-      text: `${row.number}: ${moment(row.committed_at)}, ${count(row.packages, 'package')}, ${row.cause} by ${row.actor}`,
+      text: `${row.number}: ${moment(row.committed_at)}, ${count(row.packages, 'package')}, ${row.cause} by ${who(row.actor)}`,
     })),
     refusal: refused ?? writeRefusal(refusal),
     plan: report,
