@@ -116,9 +116,10 @@ function seal(request: SealRequest): SealResult {
   let path = was.path;
   let originalHead: Uint8Array | null = null;
   if (packages.signing && request.signatures) {
-    path = `${was.path}.signed`;
     const head = packages.signing.replace(parsed, request.signatures);
-    served = rewrite(was.path, path, head, packages.signing.targets(parsed).headerOffset);
+    const { headerOffset } = packages.signing.targets(parsed);
+    if (head.length !== headerOffset) path = `${was.path}.signed`;
+    served = rewrite(was.path, path, head, headerOffset);
     originalHead = packages.signing.original(parsed);
   }
   const { key, distinct } = request;
@@ -127,17 +128,21 @@ function seal(request: SealRequest): SealResult {
   return { path, sizeBytes, sha256, md5, entries, originalHead };
 }
 
-/** Writes `head` and then everything of `from` that stands at `offset` and after it. */
+/**
+ * Writes `head` and then everything of `from` that stands at `offset` and after it. What stands at the same place
+ * afterwards, since signatures take the space that is reserved for them, is not written again: `to` is `from` then.
+ */
 function rewrite(from: string, to: string, head: Uint8Array, offset: number): Digests {
   const digester = new Digester();
-  const file = openSync(to, 'wx', 0o644);
+  const isCopy = to !== from;
+  const file = openSync(to, isCopy ? 'wx' : 'r+', 0o644);
   const write = (chunk: Uint8Array): void => {
     for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
   };
   try {
     digester.update(head);
     write(head);
-    for (const chunk of chunksOf(from, offset, digester)) write(chunk);
+    for (const chunk of chunksOf(from, offset, digester)) if (isCopy) write(chunk);
   } finally {
     closeSync(file);
   }

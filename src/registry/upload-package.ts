@@ -146,7 +146,9 @@ async function keep(
   path: string,
 ): Promise<void> {
   await store.putImmutableFile(key, path);
-  staged.left.delete(path);
+  // What is kept as it was staged, or signed in its place, has no second file.
+  if (path === staged.path) staged.left.clear();
+  else staged.left.delete(path);
 }
 
 type Target = {
