@@ -41,7 +41,8 @@ export function chainPicture({ way, channels }: Chain): Html {
         <title id="chain-title">From source to channels</title>
         <desc id="chain-text">${describe({ way, channels })}</desc>
         ${way.map((node, i) => wayNode(node, i))}
-        ${channels.map((node, i) => branchNode(node, top + i * branch.step, lastY))}
+        ${channels.map((_, i) => branchEdge(top + i * branch.step, lastY))}
+        ${channels.map((node, i) => branchNode(node, top + i * branch.step))}
       </svg>
     </div>
   `;
@@ -81,14 +82,19 @@ function wayNode({ title, lines, by, tie }: ChainNode, i: number): Html {
   `;
 }
 
-function branchNode({ title, lines, tie }: ChainNode, y: number, fromY: number): Html {
+function branchEdge(y: number, fromY: number): Html {
   const toY = y + branch.height / 2;
   const bend = (box.width + branchX) / 2;
   return html`
+    <path d=${`M${box.width + 1} ${fromY}C${bend} ${fromY} ${bend} ${toY} ${branchX - 9} ${toY}`} class="edge" />
+    <path d=${`M${branchX - 10} ${toY - 6}v12l9-6z`} class="arrow" />
+  `;
+}
+
+function branchNode({ title, lines, tie }: ChainNode, y: number): Html {
+  return html`
     <g>
-      <path d=${`M${box.width + 1} ${fromY}C${bend} ${fromY} ${bend} ${toY} ${branchX - 9} ${toY}`} class="edge" />
-      <path d=${`M${branchX - 10} ${toY - 6}v12l9-6z`} class="arrow" />
-      ${tie && html`<text x=${branchX - 16} y=${toY - 9} class="tie" text-anchor="end">${tie.text}</text>`}
+      ${tie && html`<text x=${branchX - 16} y=${y + branch.height / 2 - 9} class="tie" text-anchor="end">${tie.text}</text>`}
       <rect x=${branchX} y=${y} width=${branch.width} height=${branch.height} rx="7" class="node" />
       <text x=${branchX + 14} y=${y + 24} class="title">${title}</text>
       <text x=${branchX + 14} y=${y + 46} class="line">${clip(lines.join(', '))}</text>
