@@ -23,6 +23,7 @@ function optionsOf(args: string[]): {
   rounds: number;
   dir: string | undefined;
   only: readonly string[] | undefined;
+  results: string | undefined;
   report: boolean;
 } {
   const { values } = parseArgs({
@@ -32,6 +33,8 @@ function optionsOf(args: string[]): {
       rounds: { type: 'string', default: '9' },
       dir: { type: 'string' },
       only: { type: 'string' },
+      // -1 rounds: only fill. What was measured is added to this file, and the report is made of all that is in it.
+      results: { type: 'string' },
       'no-report': { type: 'boolean', default: false },
     },
   });
@@ -43,6 +46,7 @@ function optionsOf(args: string[]): {
     rounds: Number(values.rounds),
     dir: values.dir,
     only: values.only?.split(','),
+    results: values.results,
     report: !values['no-report'],
   };
 }
@@ -77,13 +81,22 @@ export async function benchPublish(args: string[]): Promise<void> {
       ({ contender: { name, format } }) =>
         options.only?.some((wanted) => wanted === format || `${format}/${name}`.startsWith(wanted)) ?? true,
     );
-    const measured = await measure(entrants, options, dir);
+    const measured = withEarlier(options.results, await measure(entrants, options, dir));
     if (options.report) await writeReport(measured, options.rounds);
   } finally {
     await Promise.all([apt.stop(), yum.stop()]);
     stopAgent(env);
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Sizes may be measured in runs of their own: filling the largest takes longer than the rest together. */
+function withEarlier(file: string | undefined, measured: readonly Measured[]): Measured[] {
+  // Written here.
+  const earlier = file && existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Measured[]) : [];
+  const all = [...earlier, ...measured];
+  if (file !== undefined) writeFileSync(file, JSON.stringify(all));
+  return all;
 }
 
 /** One who takes part; ours also says what its last upload wrote, which the floor is made of. */
