@@ -68,7 +68,7 @@ function aptGuides(names: Names): SetupGuide[] {
           note: 'The one file holds the address and the signing key. Nothing else on the machine changes.',
         },
         {
-          title: 'Read the fingerprint of the key in it, to compare it with the one below',
+          title: 'Read the fingerprint of the key in it, to compare it with the one on this page',
           text: `sed -n '/BEGIN PGP/,/END PGP/{s/^ \\.$//;s/^ //;p}' ${target} | gpg --show-keys`,
         },
       ],
@@ -160,7 +160,7 @@ function yumGuides(names: Names): SetupGuide[] {
         {
           title: 'As root, on Fedora, RHEL 8, Rocky, Alma and newer',
           text: `${fetchTo(names, target)}\ndnf makecache`,
-          note: 'dnf shows the fingerprint of the key when it first needs it, and asks. Compare it with the one below.',
+          note: 'dnf shows the fingerprint of the key when it first needs it, and asks. Compare it with the one on this page.',
         },
         { title: 'Or, with dnf 5', text: `dnf config-manager addrepo --from-repofile=${names.source}` },
         ...privateYum(names, target),
