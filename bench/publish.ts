@@ -15,6 +15,9 @@ import { bump, controlFiles, writeDeb, writeRpm, type Sample } from './samples.t
 
 type Format = Contender['format'];
 
+/** Uploads before a size is measured: a server runs for weeks, a round of the bench ends soon after its start. */
+const warmUps = 60;
+
 /** Packages whose control file says so stand in one index; the others would stand in two. */
 const isBinary = (control: string): boolean => /^Architecture: amd64$/m.test(control);
 
@@ -136,6 +139,7 @@ async function measure(
   const run = Math.floor(Date.now() / 1000);
   for (const size of sizes) {
     for (const { contender } of entrants) await fill(contender, controls, size, dir);
+    for (const entrant of entrants) if (entrant.written) await warmUp(entrant, binary, `${run}.${size}.w`, dir);
     for (let round = 0; round <= rounds; round++) {
       const usable = binary.slice(0, Math.max(1, Math.floor((binary.length * size) / controls.length)));
       // From all over the index.
@@ -149,6 +153,18 @@ async function measure(
     }
   }
   return measured;
+}
+
+/** A server that has just started runs code that is not compiled yet; one that serves does not. */
+async function warmUp(
+  { contender }: Entrant,
+  controls: readonly string[],
+  suffix: string,
+  dir: string,
+): Promise<void> {
+  const write = contender.format === 'apt' ? writeDeb : writeRpm;
+  for (let n = 0; n < warmUps; n++)
+    await contender.add(write(join(dir, 'new'), bump(controls[n % controls.length] ?? '', `${suffix}.${n}`)));
 }
 
 /** Every entrant in turn takes the same package. */
