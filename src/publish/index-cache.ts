@@ -6,7 +6,8 @@ import { composeXz } from '../index/xz.ts';
 import { composeZstd, encodeZstd } from '../index/zstd.ts';
 import { composeIndex, type GroupedForms, type Making } from './build.ts';
 import { loadState, withPlans, type ChannelState, type IndexState } from './channel-state.ts';
-import { FileDigester } from './file-digester.ts';
+import { DigestThread } from './digest-thread.ts';
+import { FileDigester, type Piece } from './file-digester.ts';
 import { XzThread } from './xz-thread.ts';
 
 /** Text in memory before older channels are let go; what is let go is read from the catalog again. */
@@ -19,6 +20,7 @@ export class IndexCache {
   /** By channel, then by index and form. */
   readonly #digesters = new Map<string, Map<string, FileDigester>>();
   readonly #xzThread = new XzThread();
+  readonly #digestThread = new DigestThread();
   readonly #grouped: GroupedForms;
 
   constructor() {
@@ -45,12 +47,13 @@ export class IndexCache {
     const known = this.#composed.get(index);
     if (known) return known;
     const digesters = this.#digestersOf(channelId);
+    const elsewhere = (pieces: readonly Piece[]) => this.#digestThread.digest(pieces);
     return await composeIndex(index, {
       grouped: this.#grouped,
       begin,
       digest: async (form, pieces) => {
         const name = `${index.plan.id} ${form}`;
-        const digester = digesters.get(name) ?? new FileDigester();
+        const digester = digesters.get(name) ?? new FileDigester(elsewhere);
         digesters.set(name, digester);
         return await digester.digest(pieces);
       },
@@ -80,7 +83,7 @@ export class IndexCache {
   }
 
   async close(): Promise<void> {
-    await this.#xzThread.close();
+    await Promise.all([this.#xzThread.close(), this.#digestThread.close()]);
   }
 
   /** After a failure nobody knows how far a state is: it is read from the catalog again. */
