@@ -111,11 +111,21 @@ export type UnsignedDocument = {
 export type SignedDocument = UnsignedDocument & { readonly clearsigned: string; readonly detached: string };
 
 /** Where the files of a generation go. Written in the order of the members. */
+/** A file that never changes, under a name that no other content has. */
+export type NamedFile = { readonly key: string; readonly chunks: Chunks };
+
+/** Those that are to be written: what stands in the store already comes without its bytes. */
+export function newFiles(
+  files: readonly { readonly key: string; readonly chunks: Chunks | null }[],
+): NamedFile[] {
+  return files.flatMap(({ key, chunks }) => (chunks ? [{ key, chunks }] : []));
+}
+
 export type Placement = {
   /** Every index file that the documents name, whether it is written now or stands there already. */
   readonly named: readonly (FileDigest & { readonly key: string })[];
-  /** Before the commit: what never changes, under names that no other generation uses. */
-  readonly immutable: readonly { readonly key: string; readonly chunks: Chunks }[];
+  /** Before the commit: what says which indexes there are. */
+  readonly immutable: readonly NamedFile[];
   readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
   /** After the commit: what makes the generation visible. Each pointer shows the bytes of an immutable key. */
   readonly aliases: readonly { readonly key: string; readonly target: string }[];
@@ -220,6 +230,8 @@ export interface ChannelFormat {
   /** The texts to sign for a generation, and where everything goes once they are signed. */
   readonly describe: (generation: GenerationForm) => {
     readonly documents: readonly UnsignedDocument[];
+    /** Before the commit as well: the indexes that are not there already. They need no signature. */
+    readonly indexFiles: readonly NamedFile[];
     readonly place: (signed: readonly SignedDocument[]) => Placement;
   };
   readonly snapshots: SnapshotFormat;

@@ -8,6 +8,7 @@ import type {
   Compression,
   FileDigest,
   IndexFile,
+  NamedFile,
   Placement,
   SignedDocument,
   UnsignedDocument,
@@ -155,7 +156,7 @@ export async function signGeneration(
   const date = Math.max(Math.floor(signedAt / 1000), generation.previousDate);
   const validUntil = date + Math.floor(deps.validMs / 1000);
   const form = channelForm(channel, deps.publicUrl);
-  const { documents, place } = formatOf(channel.format).channels.describe({
+  const { documents, indexFiles, place } = formatOf(channel.format).channels.describe({
     channel: form,
     number,
     date,
@@ -163,8 +164,13 @@ export async function signGeneration(
     isNew,
     indexes,
   });
-  const placement = place(await signDocuments(documents, await deps.signerOf(channel.repository), date));
-  await settleAll(placement.immutable.map((file) => files.put(file.key, file.chunks)));
+  const put = (file: NamedFile): Promise<void> => files.put(file.key, file.chunks);
+  const signer = await deps.signerOf(channel.repository);
+  const signing = signDocuments(documents, signer, date);
+  // What needs no signature is written meanwhile.
+  await settleAll([...indexFiles.map(put), signing.then(() => undefined)]);
+  const placement = place(await signing);
+  await settleAll(placement.immutable.map(put));
   await settleAll(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
   return { date, signedAt, placement };
 }

@@ -37,7 +37,7 @@ import {
 } from './documents.ts';
 import { EarlyFiles } from './early-files.ts';
 import type { IndexCache } from './index-cache.ts';
-import { parseVisible, showGeneration, writeVisible } from './visible.ts';
+import { parseVisible, prepareGeneration, showGeneration, writeVisible } from './visible.ts';
 
 export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
 
@@ -99,11 +99,17 @@ export async function publishPending(
     indexes,
     signed,
   };
-  if (!(await commit(deps, round))) return null;
+  const unveiling = prepareGeneration(deps.store, signed.placement, signed.date);
+  let isCommitted = false;
+  try {
+    isCommitted = await commit(deps, round);
+  } finally {
+    if (!isCommitted) await unveiling.discard();
+  }
+  if (!isCommitted) return null;
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
-  const shown = head ? parseVisible(head.pointers) : null;
-  await showGeneration(deps.store, signed.placement, { date: signed.date, before: shown });
+  await unveiling.show(head ? parseVisible(head.pointers) : null);
   return { generation: number, more };
 }
 

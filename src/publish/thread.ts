@@ -3,8 +3,7 @@ import { parentPort, Worker, type ResourceLimits } from 'node:worker_threads';
 
 type Request<In> = { readonly id: number; readonly ask: In };
 type Answer<Out> =
-  | { readonly id: number; readonly answer: Out }
-  | { readonly id: number; readonly failed: string };
+  { readonly id: number; readonly answer: Out } | { readonly id: number; readonly failed: string };
 
 type Waiting<Out> = { readonly resolve: (answer: Out) => void; readonly reject: (error: Error) => void };
 

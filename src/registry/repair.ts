@@ -7,7 +7,7 @@ import { getChannel, listAllChannels } from '../db/channels.ts';
 import { listDocuments } from '../db/documents.ts';
 import { findGeneration, listGenerations } from '../db/generations.ts';
 import { listRepositories } from '../db/repositories.ts';
-import type { ChannelForm, ComposedIndex, Placement } from '../formats/format.ts';
+import type { ChannelForm, ComposedIndex, NamedFile } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
 import {
   channelForm,
@@ -88,18 +88,17 @@ class ChannelRepair {
 
   /** What is named by a digest comes out under its name only when it is the same again. */
   async #files(row: GenerationRow): Promise<void> {
-    const { immutable } = await this.#place(row);
-    for (const { key, chunks } of immutable) {
+    for (const { key, chunks } of await this.#immutable(row)) {
       if (!this.#broken.has(key)) continue;
       await this.#deps.store.putImmutable(key, chunks);
       this.#made.add(key);
     }
   }
 
-  async #place(row: GenerationRow): Promise<Placement> {
+  async #immutable(row: GenerationRow): Promise<NamedFile[]> {
     const { validMs, signerOf } = this.#deps;
     const channel = publishedForm(this.#channel, row.settings);
-    const { documents, place } = formatOf(this.#channel.format).channels.describe({
+    const { documents, indexFiles, place } = formatOf(this.#channel.format).channels.describe({
       channel,
       number: row.number,
       date: row.date,
@@ -107,7 +106,8 @@ class ChannelRepair {
       isNew: true,
       indexes: await this.#composed(row, channel),
     });
-    return place(await signDocuments(documents, await signerOf(this.#channel.repository), row.date));
+    const signer = await signerOf(this.#channel.repository);
+    return [...indexFiles, ...place(await signDocuments(documents, signer, row.date)).immutable];
   }
 
   /** The indexes as they were published, with the bytes of those forms that come out the same. */

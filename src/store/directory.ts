@@ -15,7 +15,15 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { createId } from '../ids.ts';
-import type { ByteRange, StagedFile, Store, StoredFile, StoredKey } from './store.ts';
+import type {
+  ByteRange,
+  PointerFile,
+  StagedFile,
+  StagedPointers,
+  Store,
+  StoredFile,
+  StoredKey,
+} from './store.ts';
 
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
 const readChunkBytes = 512 * 1024;
@@ -111,7 +119,34 @@ export class DirectoryStore implements Store {
   }
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
-    await this.#write(this.#path(key), [bytes], lastModifiedMs);
+    await this.stagePointers([{ key, bytes, lastModifiedMs }]).place();
+  }
+
+  stagePointers(pointers: readonly PointerFile[]): StagedPointers {
+    const written = pointers.map(async ({ key, bytes, lastModifiedMs }) => ({
+      path: this.#path(key),
+      temporary: await this.#writeTemporary([bytes], lastModifiedMs),
+    }));
+    const discard = async (): Promise<void> => {
+      for (const file of await Promise.allSettled(written))
+        if (file.status === 'fulfilled') await rm(file.value.temporary, { force: true });
+    };
+    // Told by `place`.
+    for (const file of written) file.catch(() => undefined);
+    const place = async (): Promise<void> => {
+      try {
+        const files = await Promise.all(written);
+        for (const { temporary, path } of files) await this.#rename(temporary, path);
+        // The disk takes all names in a folder at once.
+        await Promise.all(
+          [...new Set(files.map(({ path }) => dirname(path)))].map((each) => this.#syncNames(each)),
+        );
+      } catch (error) {
+        await discard();
+        throw error;
+      }
+    };
+    return { place, discard };
   }
 
   async putAlias(key: string, target: string): Promise<void> {
@@ -249,19 +284,32 @@ export class DirectoryStore implements Store {
 
   /** Moves a file that is durable itself to its name, and makes the name durable. */
   async #place(temporary: string, path: string): Promise<void> {
-    const name = dirname(path);
-    for (let attempt = 1, isPlaced = false; ; attempt++) {
+    await this.#rename(temporary, path);
+    await this.#syncNames(dirname(path));
+  }
+
+  async #rename(temporary: string, path: string): Promise<void> {
+    await this.#inFolder(dirname(path), () => rename(temporary, path));
+  }
+
+  /** Makes the names in a folder durable, and its own. */
+  async #syncNames(path: string): Promise<void> {
+    await this.#inFolder(path, async ({ durable }) => {
+      await Promise.all([durable, this.#syncFolder(path)]);
+    });
+  }
+
+  /** Again when a folder that was empty is removed with the last file in it while this one is being written. */
+  async #inFolder(path: string, work: (folder: Folder) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const folder = this.#folder(path);
       try {
-        const folder = this.#folder(name);
         await folder.made;
-        if (!isPlaced) await rename(temporary, path);
-        isPlaced = true;
-        await Promise.all([folder.durable, this.#syncFolder(name)]);
+        await work(folder);
         return;
       } catch (error) {
-        // A folder was empty, and was removed with the last file in it while this one was being written.
         if (!isMissing(error) || attempt >= placeAttempts) throw error;
-        this.#forgetFolders(name);
+        this.#forgetFolders(path);
       }
     }
   }

@@ -33,6 +33,20 @@ export type StagedFile = {
   readonly discard: () => Promise<void>;
 };
 
+export type PointerFile = {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  readonly lastModifiedMs: number;
+};
+
+/** Pointers that are ready and show nothing yet. One of the two is to be called, once. */
+export type StagedPointers = {
+  /** Replaces one after the other, in their order, as `putPointer` does. All are durable when it resolves. */
+  readonly place: () => Promise<void>;
+  /** Leaves nothing of them. */
+  readonly discard: () => Promise<void>;
+};
+
 export interface Store {
   /**
    * Keeps a file, given in pieces, that never changes under this key once anything names it. Durable when it
@@ -45,6 +59,8 @@ export interface Store {
   stage(chunks: readonly Uint8Array[]): StagedFile;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */
   putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void>;
+  /** The same for several, of which everything is done beforehand that can be. */
+  stagePointers(pointers: readonly PointerFile[]): StagedPointers;
   /** Lets `key` show what `target` holds, a file or a whole folder, in one step. Durable when it resolves. */
   putAlias(key: string, target: string): Promise<void>;
   /** The file under a key, aliases followed; null when there is none. */

@@ -6,6 +6,7 @@ import { Publisher } from '../../src/publish/publisher.ts';
 import { UploadRecorder } from '../../src/registry/record-upload.ts';
 import { uploadPackage, type Receipt } from '../../src/registry/upload-package.ts';
 import type { Signer } from '../../src/signing/signer.ts';
+import { oneByOne } from '../../src/store/one-by-one.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Sample } from '../packages.ts';
 import { startInProcess, type InProcess } from '../server.ts';
@@ -47,6 +48,7 @@ function heldStore(store: Store, hooks: Hooks): Store {
       return { ...staged, place: held('putImmutable', staged.place) };
     },
     putPointer: held('putPointer', store.putPointer.bind(store)),
+    stagePointers: (pointers) => oneByOne(pointers, held('putPointer', store.putPointer.bind(store))),
     putAlias: held('putAlias', store.putAlias.bind(store)),
     delete: held('delete', store.delete.bind(store)),
     open: store.open.bind(store),

@@ -1,4 +1,5 @@
 /** What happens to a server in the middle of its work: a crash at one of its writes, or one write that fails. */
+import { oneByOne } from '../../src/store/one-by-one.ts';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import type { StagedFile, Store } from '../../src/store/store.ts';
 
@@ -77,6 +78,8 @@ export function endangeredStore(store: Store, hazard: Hazard): Store {
     putImmutableFile: (key, path) => hazard.write(() => store.putImmutableFile(key, path)),
     stage: (chunks) => endangeredFile(store.stage(chunks), hazard),
     putPointer: (key, bytes, time) => hazard.write(() => store.putPointer(key, bytes, time)),
+    stagePointers: (pointers) =>
+      oneByOne(pointers, (...pointer) => hazard.write(() => store.putPointer(...pointer))),
     putAlias: (key, target) => hazard.write(() => store.putAlias(key, target)),
     delete: (key) => hazard.write(() => store.delete(key)),
     open: async (key) => {

@@ -5,7 +5,16 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ByteRange, StagedFile, Store, StoredFile, StoredKey } from '../../src/store/store.ts';
+import { oneByOne } from '../../src/store/one-by-one.ts';
+import type {
+  ByteRange,
+  PointerFile,
+  StagedFile,
+  StagedPointers,
+  Store,
+  StoredFile,
+  StoredKey,
+} from '../../src/store/store.ts';
 
 type File = { readonly bytes: Buffer; readonly lastModifiedMs: number };
 type Alias = { readonly target: string; readonly lastModifiedMs: number };
@@ -80,6 +89,10 @@ export class MemoryStore implements Store {
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
     this.#put(key, Buffer.from(bytes), lastModifiedMs);
+  }
+
+  stagePointers(pointers: readonly PointerFile[]): StagedPointers {
+    return oneByOne(pointers, this.putPointer.bind(this));
   }
 
   async putAlias(key: string, target: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** deb packages and apt suites as the rest of the server sees them. */
 import { createHash } from 'node:crypto';
+import { newFiles } from '../format.ts';
 import type {
   ChannelForm,
   ChannelFormat,
@@ -11,6 +12,7 @@ import type {
   Format,
   GenerationForm,
   IndexPlan,
+  NamedFile,
   PackageFormat,
   Placement,
   ServedFile,
@@ -112,6 +114,7 @@ function filesOf(generation: GenerationForm): IndexFile[] {
 
 function describe(generation: GenerationForm): {
   documents: UnsignedDocument[];
+  indexFiles: NamedFile[];
   place: (signed: readonly SignedDocument[]) => Placement;
 } {
   const { channel, date, validUntil } = generation;
@@ -133,6 +136,7 @@ function describe(generation: GenerationForm): {
   const pinned = { text: writeRelease(common), clearsign: true, detach: false };
   return {
     documents: generation.isNew ? [head, pinned] : [head],
+    indexFiles: newFiles(namedFiles(generation)),
     place: ([signedHead, signedPinned]) => {
       if (!signedHead) throw new RangeError('Release has not been signed');
       return placeGeneration(generation, signedHead, signedPinned);
@@ -140,15 +144,21 @@ function describe(generation: GenerationForm): {
   };
 }
 
-type Named = { readonly key: string; readonly chunks: Chunks };
-
 /** A file under its digest beside the pointer that shows it. */
-function byHash(root: string, path: string, text: string): Named {
+function byHash(root: string, path: string, text: string): NamedFile {
   const bytes = Buffer.from(text);
   return {
     key: `${root}/${byHashPath(path, createHash('sha256').update(bytes).digest('hex'))}`,
     chunks: [bytes],
   };
+}
+
+function namedFiles(generation: GenerationForm): (IndexFile & { readonly key: string })[] {
+  const root = channelRoot(placeOf(generation.channel));
+  return filesOf(generation).map((file) => ({
+    ...file,
+    key: `${root}/${byHashPath(file.path, file.sha256)}`,
+  }));
 }
 
 function placeGeneration(
@@ -157,23 +167,14 @@ function placeGeneration(
   pinned: SignedDocument | undefined,
 ): Placement {
   const root = channelRoot(placeOf(generation.channel));
-  const files = filesOf(generation).map((file) => ({
-    ...file,
-    key: `${root}/${byHashPath(file.path, file.sha256)}`,
-  }));
+  const files = namedFiles(generation);
   const inline = byHash(root, releaseNames.inline, head.clearsigned);
   const text = byHash(root, releaseNames.text, head.text);
   const signature = byHash(root, releaseNames.signature, head.detached);
   const snapshot = pinned ? placeSnapshot(generation, pinned) : { immutable: [], aliases: [] };
   return {
     named: files.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
-    immutable: [
-      ...files.flatMap(({ key, chunks }) => (chunks ? [{ key, chunks }] : [])),
-      inline,
-      text,
-      signature,
-      ...snapshot.immutable,
-    ],
+    immutable: [inline, text, signature, ...snapshot.immutable],
     frozenAliases: [...plainNames(root, generation), ...snapshot.aliases],
     aliases: files.map(({ path, key }) => ({ key: `${root}/${path}`, target: key })),
     // InRelease last: until then nothing has changed for a client (apt.md 5.2.15).
@@ -205,7 +206,7 @@ function plainNames(root: string, { indexes }: GenerationForm): { key: string; t
 function placeSnapshot(
   { channel, number }: GenerationForm,
   pinned: SignedDocument,
-): { immutable: Named[]; aliases: { key: string; target: string }[] } {
+): { immutable: NamedFile[]; aliases: { key: string; target: string }[] } {
   const place = placeOf(channel);
   const root = snapshotRoot(place, String(number));
   return {

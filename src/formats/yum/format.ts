@@ -1,5 +1,6 @@
 /** rpm packages and yum repositories as the rest of the server sees them. */
 import { createHash } from 'node:crypto';
+import { newFiles } from '../format.ts';
 import type {
   ChannelForm,
   ChannelFormat,
@@ -9,6 +10,7 @@ import type {
   EntryPlan,
   Format,
   GenerationForm,
+  NamedFile,
   PackageFormat,
   PackageSigning,
   Placement,
@@ -123,6 +125,7 @@ function kindOf(index: ComposedIndex): PackageDocument | DocumentKind {
 
 function describe(generation: GenerationForm): {
   documents: UnsignedDocument[];
+  indexFiles: NamedFile[];
   place: (signed: readonly SignedDocument[]) => Placement;
 } {
   const { number, date, indexes } = generation;
@@ -142,6 +145,7 @@ function describe(generation: GenerationForm): {
   const text = writeRepomd({ revision: number, records });
   return {
     documents: [{ text, clearsign: false, detach: true }],
+    indexFiles: newFiles(namedFiles(generation)),
     place: ([repomd]) => {
       if (!repomd) throw new RangeError('repomd.xml has not been signed');
       return placeGeneration(generation, repomd);
@@ -161,8 +165,20 @@ function compressionOf(compression: FileForm): Exclude<FileForm, 'xz'> {
   return compression;
 }
 
+type NamedIndex = { readonly path: string; readonly key: string } & ComposedIndex['forms'][number];
+
+function namedFiles({ channel, indexes }: GenerationForm): NamedIndex[] {
+  const root = channelRoot(placeOf(channel));
+  return indexes.flatMap((index) =>
+    index.forms.map((form) => {
+      const path = metadataPath(kindOf(index), form.sha256, compressionOf(form.compression));
+      return { path, key: `${root}/${path}`, ...form };
+    }),
+  );
+}
+
 function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Placement {
-  const { channel, number, date, indexes } = generation;
+  const { channel, number, date } = generation;
   const place = placeOf(channel);
   const root = channelRoot(place);
   const frozen = generationRoot(place, number);
@@ -173,23 +189,17 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
     sizeBytes: repomdBytes.length,
     timestamp: date,
   });
-  const forms = indexes.flatMap((index) =>
-    index.forms.map((form) => ({
-      path: metadataPath(kindOf(index), form.sha256, compressionOf(form.compression)),
-      ...form,
-    })),
-  );
+  const forms = namedFiles(generation);
   const pool = poolRoot({ repository: channel.repository, distribution: channel.distribution });
   return {
-    named: forms.map(({ path, sha256, sizeBytes }) => ({ key: `${root}/${path}`, sha256, sizeBytes })),
+    named: forms.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
     immutable: [
-      ...forms.flatMap(({ path, chunks }) => (chunks ? [{ key: `${root}/${path}`, chunks }] : [])),
       { key: `${frozen}/${repodata.repomd}`, chunks: [repomdBytes] },
       { key: `${frozen}/${repodata.signature}`, chunks: [Buffer.from(repomd.detached)] },
       { key: `${frozen}/metalink`, chunks: [Buffer.from(metalink)] },
     ],
     frozenAliases: [
-      ...forms.map(({ path }) => ({ key: `${frozen}/${path}`, target: `${root}/${path}` })),
+      ...forms.map(({ path, key }) => ({ key: `${frozen}/${path}`, target: key })),
       { key: `${frozen}/${packagesLink}`, target: pool },
       { key: `${root}/${packagesLink}`, target: pool },
     ],
