@@ -1,6 +1,6 @@
 /** From segments to the files of an index: pure, so that the same set gives the same bytes. */
 import { crc32 } from 'node:zlib';
-import { composeGzip, deflateRun, type DeflatedText } from './gzip.ts';
+import { composeGzip, deflateShort, type DeflatedText } from './gzip.ts';
 
 /** The pieces of a file, one after the other. */
 export type Chunks = readonly Uint8Array[];
@@ -9,17 +9,14 @@ export type Chunks = readonly Uint8Array[];
 export type Composition = { readonly raw: readonly (Uint8Array | DeflatedText)[]; readonly gzip: Chunks };
 
 /** An index is its head, its entries and its foot; head and foot may be empty. */
-export async function compose(
-  head: string,
-  segments: readonly DeflatedText[],
-  foot: string,
-): Promise<Composition> {
-  const texts = [...(await textOf(head)), ...segments, ...(await textOf(foot))];
+export function compose(head: string, segments: readonly DeflatedText[], foot: string): Composition {
+  const texts = [...textOf(head), ...segments, ...textOf(foot)];
   return { raw: texts.map((text) => text.raw ?? text), gzip: composeGzip(texts) };
 }
 
-async function textOf(text: string): Promise<DeflatedText[]> {
+/** A line or two: done here sooner than another thread is free. */
+function textOf(text: string): DeflatedText[] {
   if (text === '') return [];
   const raw = Buffer.from(text);
-  return [{ raw, rawBytes: raw.byteLength, crc: crc32(raw), deflated: await deflateRun(raw) }];
+  return [{ raw, rawBytes: raw.byteLength, crc: crc32(raw), deflated: deflateShort(raw) }];
 }

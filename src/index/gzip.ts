@@ -2,7 +2,7 @@
  * One gzip member (RFC 1952) put together from texts that were deflated apart: every reader takes it for the
  * ordinary member that it is, also those that stop after the first.
  */
-import { constants, deflateRaw, inflateRaw } from 'node:zlib';
+import { constants, deflateRaw, deflateRawSync, inflateRaw } from 'node:zlib';
 import { combineCrc32 } from './crc32.ts';
 
 /** A text in deflated form. */
@@ -15,7 +15,7 @@ export type DeflatedText = {
   readonly raw?: Uint8Array;
 };
 
-const compressionLevel = 6;
+const deflateOptions = { level: 6, finishFlush: constants.Z_FULL_FLUSH };
 
 export function sharedBytes(length: number): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(length));
@@ -24,7 +24,7 @@ export function sharedBytes(length: number): Uint8Array {
 /** Deflates a text so that it can stand between others in one gzip member. */
 export async function deflateRun(raw: Uint8Array): Promise<Uint8Array> {
   const packed = await new Promise<Buffer>((resolve, reject) => {
-    deflateRaw(raw, { level: compressionLevel, finishFlush: constants.Z_FULL_FLUSH }, (error, result) => {
+    deflateRaw(raw, deflateOptions, (error, result) => {
       if (error) reject(error);
       else resolve(result);
     });
@@ -32,6 +32,11 @@ export async function deflateRun(raw: Uint8Array): Promise<Uint8Array> {
   const bytes = sharedBytes(packed.byteLength);
   bytes.set(packed);
   return bytes;
+}
+
+/** The same at once, for a text of a few lines. */
+export function deflateShort(raw: Uint8Array): Uint8Array {
+  return deflateRawSync(raw, deflateOptions);
 }
 
 /** The text of what `deflateRun` made. */

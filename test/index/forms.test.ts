@@ -62,7 +62,7 @@ async function formsOf(
 ): Promise<Forms> {
   const [first, last] = ends;
   return {
-    gzip: Buffer.concat((await compose(first, segments, last)).gzip),
+    gzip: Buffer.concat(compose(first, segments, last).gzip),
     zstd: Buffer.concat(await composeZstd(await caches.zstd.of(first, segments, last))),
     xz: Buffer.concat(composeXz(await caches.xz.of(first, segments, last))),
   };

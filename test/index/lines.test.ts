@@ -55,7 +55,7 @@ function expected(shippers: readonly Shipper[]): string {
 }
 
 async function text(segments: readonly LineSegment[]): Promise<string> {
-  return gunzipSync(Buffer.concat((await compose('', segments, '')).gzip)).toString();
+  return gunzipSync(Buffer.concat(compose('', segments, '').gzip)).toString();
 }
 
 const shape = (segments: readonly LineSegment[]): object[] =>
@@ -167,7 +167,7 @@ void t.test(
     const digester = new FileDigester();
     const digestOf = async (all: readonly LineSegment[]): Promise<void> => {
       const whole = await text(all);
-      t.same(await digester.digest((await compose('', all, '')).raw), {
+      t.same(await digester.digest(compose('', all, '').raw), {
         sha256: createHash('sha256').update(whole).digest('hex'),
         sizeBytes: whole.length,
       });
