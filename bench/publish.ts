@@ -139,7 +139,8 @@ async function measure(
   const run = Math.floor(Date.now() / 1000);
   for (const size of sizes) {
     for (const { contender } of entrants) await fill(contender, controls, size, dir);
-    for (const entrant of entrants) if (entrant.written) await warmUp(entrant, binary, `${run}.${size}.w`, dir);
+    for (const entrant of entrants)
+      if (entrant.written) await warmUp(entrant, binary, `${run}.${size}.w`, dir);
     for (let round = 0; round <= rounds; round++) {
       const usable = binary.slice(0, Math.max(1, Math.floor((binary.length * size) / controls.length)));
       // From all over the index.

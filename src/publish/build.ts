@@ -174,8 +174,10 @@ export async function signGeneration(
   // What needs no signature is written meanwhile.
   await settleAll([...indexFiles.map(put), signing.then(() => undefined)]);
   const placement = place(await signing);
-  await settleAll(placement.immutable.map(put));
-  await settleAll(placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)));
+  await settleAll([
+    ...placement.immutable.map(put),
+    ...placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)),
+  ]);
   return { date, signedAt, placement };
 }
 

@@ -67,12 +67,13 @@ t.test('a crash before the commit: the upload is published at the next start, wi
     await upload(channel, sample('before'));
     const reached = Promise.withResolvers<undefined>();
     const forgotten = upload(channel, sample('recorded'));
+    const isFrozen = (key: string): boolean => /\/(snapshots|generations)\/3\//.test(key);
     hooks.write = async (operation, key) => {
-      // Every immutable file of the generation is written, and then the process is no more.
-      if (operation === 'putAlias' && /\/(snapshots|generations)\/3\//.test(key)) {
-        reached.resolve(undefined);
-        await new Promise(() => undefined);
-      }
+      // The process is no more when a part of the generation is written.
+      if (operation === 'putAlias' && isFrozen(key)) await new Promise(() => undefined);
+    };
+    hooks.written = (operation, key) => {
+      if (operation === 'putImmutable' && isFrozen(key)) reached.resolve(undefined);
     };
     forgotten.catch(() => undefined);
     await reached.promise;
@@ -80,7 +81,7 @@ t.test('a crash before the commit: the upload is published at the next start, wi
     const pending = await server.app.db.selectFrom('pending_changes').selectAll().execute();
     t.equal(pending.length, 1);
     const stale = listTree(join(server.dataDir, 'tree'));
-    t.ok(Object.keys(stale).some((key) => /\/(snapshots|generations)\/3\//.test(key)));
+    t.ok(Object.keys(stale).some(isFrozen));
     await server.close();
 
     const again = await restart(t, server.dataDir);
