@@ -1,7 +1,7 @@
 /** A thread that answers requests, started when the first comes; see `answerRequests` for its other side. */
 import { parentPort, Worker, type ResourceLimits } from 'node:worker_threads';
 
-type Request<In> = { readonly id: number; readonly ask: In };
+type Request = { readonly id: number; readonly ask: unknown };
 type Answer<Out> =
   { readonly id: number; readonly answer: Out } | { readonly id: number; readonly failed: string };
 
@@ -27,7 +27,7 @@ export class Thread<In, Out> {
     return await new Promise<Out>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       worker.ref();
-      worker.postMessage({ id, ask } satisfies Request<In>);
+      worker.postMessage({ id, ask } satisfies Request);
     });
   }
 
@@ -59,10 +59,10 @@ export class Thread<In, Out> {
   }
 }
 
-/** The other side, in the thread. */
-export function answerRequests<In, Out>(work: (ask: In) => Promise<Out>): void {
-  const answer = (message: Answer<Out>): void => parentPort?.postMessage(message);
-  parentPort?.on('message', ({ id, ask }: Request<In>) => {
+/** The other side, in the thread. What it is asked is what `ask` takes of the `Thread` that runs it. */
+export function answerRequests(work: (ask: never) => Promise<unknown>): void {
+  const answer = (message: Answer<unknown>): void => parentPort?.postMessage(message);
+  parentPort?.on('message', ({ id, ask }: Request & { readonly ask: never }) => {
     work(ask).then(
       (result) => answer({ id, answer: result }),
       (error: unknown) => answer({ id, failed: String(error) }),

@@ -54,7 +54,7 @@ function expected(shippers: readonly Shipper[]): string {
     .join('');
 }
 
-async function text(segments: readonly LineSegment[]): Promise<string> {
+function text(segments: readonly LineSegment[]): string {
   return gunzipSync(Buffer.concat(compose('', segments, '').gzip)).toString();
 }
 
@@ -83,7 +83,7 @@ void t.test('any history of packages leads to the bytes that the set has from th
             ...left.flatMap((one) => mentionsOf(one, -1)),
           ];
           segments = await apply(segments, mentions, perRun);
-          t.equal(await text(segments), expected(there));
+          t.equal(text(segments), expected(there));
         }
         const mentions = there.toReversed().flatMap((one) => mentionsOf(one, 1));
         t.same(shape(segments), shape(await apply([], mentions)));
@@ -121,7 +121,9 @@ void t.test('however many behind one key', async (t) => {
     segments.reduce((sum, { count }) => sum + count, 0),
     4,
   );
-  const line = (await text(segments)).split('\n').find((one) => one.startsWith('etc/all'));
+  const line = text(segments)
+    .split('\n')
+    .find((one) => one.startsWith('etc/all'));
   t.equal(
     line,
     `etc/all\t${crowd
@@ -130,13 +132,13 @@ void t.test('however many behind one key', async (t) => {
       .join()}`,
   );
   t.equal(
-    await text(
+    text(
       await apply(
         segments,
         crowd.map((one) => ({ ...one, count: -1 })),
       ),
     ),
-    await text(segments),
+    text(segments),
   );
 });
 
@@ -166,7 +168,7 @@ void t.test(
     const segments = await apply([], mentionsOf({ name: 'p', keys: many }, 1));
     const digester = new FileDigester();
     const digestOf = async (all: readonly LineSegment[]): Promise<void> => {
-      const whole = await text(all);
+      const whole = text(all);
       t.same(await digester.digest(compose('', all, '').raw), {
         sha256: createHash('sha256').update(whole).digest('hex'),
         sizeBytes: whole.length,
