@@ -16,7 +16,7 @@ import { bump, controlFiles, writeDeb, writeRpm, type Sample } from './samples.t
 type Format = Contender['format'];
 
 /** Uploads before a size is measured: a server runs for weeks, a round of the bench ends soon after its start. */
-const warmUps = 60;
+const warmUps = 100;
 
 /** Packages whose control file says so stand in one index; the others would stand in two. */
 const isBinary = (control: string): boolean => /^Architecture: amd64$/m.test(control);
