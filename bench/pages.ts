@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import type { Catalog } from '../src/db/catalog.ts';
+import { digestUrl, versionUrl, type VersionPlace } from '../src/web/links.ts';
 import { fillCatalog } from '../test/fill-catalog.ts';
 import { startInProcess } from '../test/server.ts';
 import { machine, writeSection } from './report.ts';
@@ -58,7 +59,10 @@ export async function benchPages(args: string[]): Promise<void> {
     const staging = JSON.stringify({ format: 'apt' });
     await server.api('/api/v1/repositories/main/channels/staging', { method: 'PUT', body: staging });
     console.error(`${packages} packages, ${packages * files} file names`);
-    await fillCatalog(server.app.db, { packages, filesEach: files, channelPackages, generations });
+    const size = { packages, filesEach: files, channelPackages, generations, versions: generations };
+    await fillCatalog(server.app.db, size);
+    const some = await versionOf(server.app.db, { offset: 5000 });
+    const old = await versionOf(server.app.db, { name: 'always', offset: 500 });
     const lines: Line[] = [];
     for (const [title, ...paths] of [
       ['home', '/'],
@@ -67,14 +71,21 @@ export async function benchPages(args: string[]): Promise<void> {
       ['channel in an older generation', '/r/main/c/stable?at=900'],
       ['generations', '/r/main/c/stable/generations', '/r/main/c/stable/generations?before=500'],
       ['two generations compared', '/r/main/c/stable?from=990&to=1001'],
-      ['package', await pageOfSome(server.app.db)],
+      ['two channels compared', '/r/main/c/stable?with=staging'],
+      ['set-up', '/r/main/c/stable/setup', '/r/main/c/stable/setup/docker'],
+      ['package', `/r/main/p/${some.name}`],
+      ['package of 1,000 versions', '/r/main/p/always'],
+      ['version', versionUrl(some), versionUrl(old)],
+      ['provenance', versionUrl(some, 'provenance'), versionUrl(old, 'provenance')],
+      ['files', versionUrl(some, 'files')],
+      ['digest', digestUrl(some.sha256)],
+      ['events', '/r/main/events', '/r/main/events?kind=upload'],
+      ['status', '/status'],
       ['search for a name', '/search?q=kpkg-1', '/search?q=g-55'],
-      [
-        'search for a file',
-        '/search?q=%2Fusr%2Fshare%2Fpkg-5%2F',
-        '/search?q=file77',
-        '/search?q=%2Fusr%2Fshare%2Fpkg-9',
-      ],
+      ['search for what every name holds', '/search?q=pkg'],
+      ['search for a file', '/search?q=%2Fusr%2Fshare%2Fpkg-5%2F', '/search?q=file77'],
+      ['search for what every path begins with', '/search?q=%2Fusr', '/search?q=file'],
+      ['search for a path that is not there', '/search?q=%2Fusr%2Fshare%2Fzzz', '/search?q=zzz'],
       ['search for a digest', '/search?q=00000000'],
     ] as const) {
       const line = await measure(server.url, title, paths, requests);
@@ -89,15 +100,25 @@ export async function benchPages(args: string[]): Promise<void> {
   }
 }
 
-async function pageOfSome(db: Catalog): Promise<string> {
-  const row = await db.selectFrom('packages').select('name').limit(1).offset(5000).executeTakeFirstOrThrow();
-  return `/r/main/p/${row.name}`;
+async function versionOf(
+  db: Catalog,
+  { name, offset }: { name?: string; offset: number },
+): Promise<VersionPlace & { readonly sha256: string }> {
+  const { format, ...row } = await db
+    .selectFrom('packages')
+    .select(['repository', 'name', 'version', 'architecture', 'format', 'distribution', 'sha256'])
+    .$if(name !== undefined, (query) => query.where('name', '=', name ?? ''))
+    .orderBy('id')
+    .limit(1)
+    .offset(offset)
+    .executeTakeFirstOrThrow();
+  return { ...row, format: format === 'yum' ? 'yum' : 'apt' };
 }
 
 function sectionOf(lines: readonly Line[], packages: number, files: number, requests: number): string[] {
   return [
     `A channel of ${channelPackages.toLocaleString('en')} packages and ${generations.toLocaleString('en')} generations in a repository of ` +
-      `${packages.toLocaleString('en')} packages with ${(packages * files).toLocaleString('en')} file names, SQLite; ${requests} requests for each, one after the other.`,
+      `${packages.toLocaleString('en')} packages with ${(packages * files).toLocaleString('en')} file names, one of them with ${generations.toLocaleString('en')} versions, SQLite; ${requests} requests for each, one after the other.`,
     '',
     '| page | p50 (ms) | p95 (ms) | bytes |',
     '| --- | ---: | ---: | ---: |',
