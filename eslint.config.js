@@ -223,7 +223,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'packaging/**/*.ts'],
     rules: {
       'max-lines-per-function': 'off',
       complexity: 'off',

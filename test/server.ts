@@ -126,15 +126,20 @@ export type Program = TestServer & {
 /** The program itself, as `npm start` runs it, once it answers. */
 export async function startProgram(
   t: Teardown,
-  options: { dataDir?: string; port?: number; env?: Record<string, string>; wrap?: readonly string[] } = {},
+  options: {
+    dataDir?: string;
+    port?: number;
+    env?: Record<string, string>;
+    wrap?: readonly string[];
+    program?: readonly string[];
+  } = {},
 ): Promise<Program> {
   const dataDir = options.dataDir ?? temporaryDir(t);
   placeTestKey(dataDir);
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
-  const program = [process.execPath, join(import.meta.dirname, '../src/entrepot.js'), 'serve'];
-  const [command, ...args] = [...(options.wrap ?? []), ...program];
-  if (command === undefined) throw new Error('nothing to run');
+  const program = options.program ?? [process.execPath, join(import.meta.dirname, '../src/entrepot.js')];
+  const [command, ...args] = [...(options.wrap ?? []), ...program, 'serve'];
   const child = spawn(command, args, {
     env: {
       PATH: process.env['PATH'],
