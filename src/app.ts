@@ -25,7 +25,8 @@ import { SetupFiles } from './registry/setup-files.ts';
 import type { Signer } from './signing/signer.ts';
 import { parseNetworks, systemResolve, type Resolve } from './webhooks/addresses.ts';
 import { Deliveries } from './webhooks/deliveries.ts';
-import { DirectoryStore, type Fatal } from './store/directory.ts';
+import type { Fatal } from './store/directory.ts';
+import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 
 export type App = {
@@ -143,8 +144,8 @@ async function openDataDir(config: Config, log: Logger, clock: Clock) {
   const db = openSqlite(config.databasePath, fatal);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const store = new DirectoryStore(config.storeDir, fatal);
-  await store.clearTemporary();
+  const { store, clear } = await openStore(config, fatal);
+  await clear(clock.now());
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
   const keysDir = join(config.dataDir, 'keys');

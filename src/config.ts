@@ -58,7 +58,11 @@ export const settings = {
   },
   store: {
     schema: z.string().optional(),
-    help: 'Where the published tree lives: a directory. Default: `tree` in the data directory.',
+    help: 'Where the published tree lives: a directory, or `s3://bucket[/prefix]`, whose endpoint, region and credentials are those of the standard variables of AWS (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …). Default: `tree` in the data directory.',
+  },
+  store_timeout: {
+    schema: number.min(0.1).max(600).default(10),
+    help: 'Seconds in which an object store must answer one attempt of a call; four are made.',
   },
   admin_token: {
     schema: z
@@ -145,6 +149,7 @@ const schema = z
     public_url: settings.public_url.schema,
     database_url: settings.database_url.schema,
     store: settings.store.schema,
+    store_timeout: settings.store_timeout.schema,
     admin_token: settings.admin_token.schema,
     key_passphrase: settings.key_passphrase.schema,
     max_upload: settings.max_upload.schema,
@@ -165,12 +170,27 @@ const schema = z
     error: 'at most half of valid_days: a channel is signed again well before it expires',
   });
 
+/** Where the published tree lives. */
+export type StorePlace =
+  | { readonly kind: 'directory'; readonly path: string }
+  | {
+      readonly kind: 'bucket';
+      readonly bucket: string;
+      /** Empty, or a folder of the bucket, without slashes around it. */
+      readonly prefix: string;
+      /** Of a store that is not AWS. */
+      readonly endpoint: string | undefined;
+      /** Undefined where the SDK is to find it. */
+      readonly region: string | undefined;
+    };
+
 export type Config = {
   readonly dataDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly publicUrl: string | undefined;
   readonly databasePath: string;
-  readonly storeDir: string;
+  readonly store: StorePlace;
+  readonly storeTimeoutMs: number;
   readonly adminToken: string | undefined;
   readonly keyPassphrase: string | undefined;
   readonly maxUploadBytes: number;
@@ -272,7 +292,8 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
     databasePath: values.database_url?.slice('sqlite:'.length) ?? join(dataDir, 'catalog.db'),
-    storeDir: resolve(values.store ?? join(dataDir, 'tree')),
+    store: parseStorePlace(values.store ?? join(dataDir, 'tree'), environment),
+    storeTimeoutMs: values.store_timeout * 1000,
     adminToken: values.admin_token,
     keyPassphrase: values.key_passphrase,
     maxUploadBytes: values.max_upload,
@@ -288,6 +309,21 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     webhookAllow: values.webhook_allow,
     logLevel: values.log_level,
   };
+}
+
+/** Names of buckets as AWS has them; other stores allow no more that is worth having. */
+const bucketUrl = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#]*))?$/;
+
+/** A directory or `s3://bucket[/prefix]`. Throws ConfigError. */
+export function parseStorePlace(text: string, environment: NodeJS.ProcessEnv = env): StorePlace {
+  if (!/^[a-z0-9+.-]+:\/\//i.test(text)) return { kind: 'directory', path: resolve(text) };
+  const [, bucket, path = ''] = bucketUrl.exec(text) ?? [];
+  const prefix = path.replace(/\/$/, '');
+  if (bucket === undefined || (prefix !== '' && prefix.split('/').some((part) => /^\.{0,2}$/.test(part))))
+    throw new ConfigError(`store: expected a directory or s3://bucket[/prefix], got ${JSON.stringify(text)}`);
+  const endpoint = environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL'];
+  const given = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'];
+  return { kind: 'bucket', bucket, prefix, endpoint, region: given ?? (endpoint && 'us-east-1') };
 }
 
 function parseListen(text: string): { host: string; port: number } {

@@ -57,6 +57,12 @@ const table = {
     title: 'The store has no room left',
     action: 'Tell the operator. Nothing of this request was kept, and what is published is not affected.',
   },
+  store_unavailable: {
+    status: 503,
+    title: 'The object store does not do what it is asked',
+    action:
+      'Send it again after the number of seconds in Retry-After: the same upload or change is taken up where it stopped. Operator: the log names what the store answered.',
+  },
   // --- yum packages
   not_an_rpm: {
     status: 422,

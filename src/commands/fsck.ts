@@ -5,7 +5,7 @@ import { holdExclusively } from '../db/exclusive.ts';
 import { checkEverything, type Fault } from '../registry/fsck.ts';
 import { KeyRing } from '../registry/key-ring.ts';
 import { repairEverything } from '../registry/repair.ts';
-import { DirectoryStore } from '../store/directory.ts';
+import { openStore } from '../store/open-store.ts';
 import { CommandFailed } from './failed.ts';
 import { openCatalog, type OpenCatalog } from './open-catalog.ts';
 import { withDataFlags } from './options.ts';
@@ -35,7 +35,7 @@ async function run(
   { alone, repair }: { alone: boolean; repair: boolean },
 ): Promise<void> {
   const { config, db, clock } = catalog;
-  const store = new DirectoryStore(config.storeDir, (error) => {
+  const { store } = await openStore(config, (error) => {
     throw error;
   });
   const check = async (tell: (fault: Fault) => string): Promise<Fault[]> => {

@@ -462,7 +462,9 @@ async function publish(
   } catch (error) {
     const outcome = await exclusively(deps, target, row.filename, async () => {
       const withdrawn = await withdrawUpload(deps.db, event, row.id);
-      if (withdrawn.package) await deps.store.delete(row.path);
+      // A store that does not answer may delete it later, when the same file was uploaded again: the collector has it.
+      const isAnswering = !(error instanceof AppError && error.code === 'store_unavailable');
+      if (withdrawn.package && isAnswering) await deps.store.delete(row.path);
       return withdrawn;
     });
     if (outcome.changes) throw error;

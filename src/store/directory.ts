@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { createId } from '../ids.ts';
+import { checkKey } from './key.ts';
 import type {
   ByteRange,
   PointerFile,
@@ -240,10 +241,7 @@ export class DirectoryStore implements Store {
   }
 
   #path(key: string): string {
-    // Keys come from paths.ts or from a checked request path; this defends against a mistake there.
-    if (key.startsWith('/') || key.split('/').includes('..') || key.includes('\0'))
-      throw new RangeError(`not a key of the store: ${JSON.stringify(key)}`);
-    return join(this.root, key);
+    return join(this.root, checkKey(key));
   }
 
   async #temporary(): Promise<string> {

@@ -22,6 +22,7 @@ export type StoredKey = {
   /** An alias is told as itself: it has no size, and its time is that of its making. */
   readonly kind: 'file' | 'alias';
   readonly sizeBytes: number;
+  /** When it was written; of a pointer, where the store keeps that, the time that it was given. */
   readonly lastModifiedMs: number;
 };
 

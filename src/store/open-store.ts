@@ -1,0 +1,39 @@
+import { BucketStore } from './bucket-store.ts';
+import { DirectoryStore, type Fatal } from './directory.ts';
+import { Bucket, type BucketPlace } from './s3.ts';
+import type { Store } from './store.ts';
+
+export type StoreChoice = {
+  readonly store:
+    { readonly kind: 'directory'; readonly path: string } | (BucketPlace & { readonly kind: 'bucket' });
+  /** In which an object store must answer an attempt. */
+  readonly storeTimeoutMs: number;
+};
+
+export type OpenedStore = {
+  readonly store: Store;
+  /** Removes what writes that did not come to their end have left. Only while nothing writes. */
+  readonly clear: (now: number) => Promise<void>;
+};
+
+/** Calls at once: uploads and a publication of several channels, and what is read meanwhile. */
+const concurrency = 64;
+const attempts = 4;
+const pointerSpacingMs = 1000;
+
+/** `fatal`: what ends the process when a disk does not take what was written. Throws `store_unavailable`. */
+export async function openStore(
+  { store: place, storeTimeoutMs }: StoreChoice,
+  fatal: Fatal,
+): Promise<OpenedStore> {
+  if (place.kind === 'directory') {
+    const store = new DirectoryStore(place.path, fatal);
+    return { store, clear: () => store.clearTemporary() };
+  }
+  const bucket = new Bucket(place, { timeoutMs: storeTimeoutMs, attempts, concurrency });
+  await bucket.check();
+  return {
+    store: new BucketStore(bucket, { pointerSpacingMs }),
+    clear: (now) => bucket.abortAbandoned(now),
+  };
+}

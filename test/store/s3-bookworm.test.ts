@@ -1,0 +1,3 @@
+import { s3Contract } from './s3-contract.ts';
+
+await s3Contract('bookworm');
