@@ -5,7 +5,7 @@ import { exit } from 'node:process';
 import { join } from 'node:path';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import { checkCatalog, migrate, openSqlite, type Catalog } from './db/catalog.ts';
+import { checkCatalog, migrate, openCatalogAt, type Catalog } from './db/catalog.ts';
 import { holdExclusively } from './db/exclusive.ts';
 import { listRepositories } from './db/repositories.ts';
 import { AppError } from './errors.ts';
@@ -141,7 +141,7 @@ async function openDataDir(config: Config, log: Logger, clock: Clock) {
   const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
   if (!unlock) throw new AppError('data_in_use', `Another server is running on ${config.dataDir}.`);
   const fatal = endProcess(log);
-  const db = openSqlite(config.databasePath, fatal);
+  const db = openCatalogAt(config.database, fatal);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
   const { store, clear } = await openStore(config, fatal);

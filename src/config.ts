@@ -7,6 +7,7 @@ import { env } from 'node:process';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import type { CatalogPlace } from './db/catalog.ts';
 import { parseNetworks } from './webhooks/addresses.ts';
 
 const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
@@ -52,9 +53,13 @@ export const settings = {
   database_url: {
     schema: z
       .string()
-      .regex(/^sqlite:/, 'expected sqlite:PATH')
+      .regex(
+        /^(sqlite:|postgres(ql)?:\/\/)/,
+        'expected sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE',
+      )
       .optional(),
-    help: 'The catalog: `sqlite:PATH`. Default: `catalog.db` in the data directory.',
+    help: 'The catalog: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE` for several nodes. Default: `catalog.db` in the data directory.',
+    secret: true,
   },
   store: {
     schema: z.string().optional(),
@@ -188,7 +193,7 @@ export type Config = {
   readonly dataDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly publicUrl: string | undefined;
-  readonly databasePath: string;
+  readonly database: CatalogPlace;
   readonly store: StorePlace;
   readonly storeTimeoutMs: number;
   readonly adminToken: string | undefined;
@@ -291,7 +296,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     dataDir,
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
-    databasePath: values.database_url?.slice('sqlite:'.length) ?? join(dataDir, 'catalog.db'),
+    database: parseDatabase(values.database_url, dataDir),
     store: parseStorePlace(values.store ?? join(dataDir, 'tree'), environment),
     storeTimeoutMs: values.store_timeout * 1000,
     adminToken: values.admin_token,
@@ -326,6 +331,12 @@ export function parseStorePlace(text: string, environment: NodeJS.ProcessEnv = e
   return { kind: 'bucket', bucket, prefix, endpoint, region: given ?? (endpoint && 'us-east-1') };
 }
 
+function parseDatabase(url: string | undefined, dataDir: string): CatalogPlace {
+  if (url === undefined) return { engine: 'sqlite', path: join(dataDir, 'catalog.db') };
+  if (!url.startsWith('sqlite:')) return { engine: 'postgres', url };
+  return { engine: 'sqlite', path: url.slice('sqlite:'.length) };
+}
+
 function parseListen(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
@@ -337,7 +348,13 @@ function parseListen(text: string): { host: string; port: number } {
 /** The settings as they are in force, secrets replaced, for the log. */
 export function printableConfig(config: Config): Record<string, unknown> {
   const hide = (value: string | undefined): string | undefined => (value === undefined ? undefined : '(set)');
-  return { ...config, adminToken: hide(config.adminToken), keyPassphrase: hide(config.keyPassphrase) };
+  const { database, adminToken, keyPassphrase } = config;
+  return {
+    ...config,
+    database: database.engine === 'postgres' ? { ...database, url: hide(database.url) } : database,
+    adminToken: hide(adminToken),
+    keyPassphrase: hide(keyPassphrase),
+  };
 }
 
 /** What the client commands (`push`, …) take from the environment. */

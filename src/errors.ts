@@ -424,6 +424,12 @@ const table = {
     title: 'Reading the package took too much memory',
     action: 'Split the package: it lists more files, or has larger fields, than any package that is known.',
   },
+  catalog_unavailable: {
+    status: 503,
+    title: 'The catalog does not answer',
+    action:
+      'Try again after the number of seconds in Retry-After: reading goes on meanwhile, and a push that failed may be repeated as it is. The operator finds the cause in the log.',
+  },
   data_in_use: {
     status: 503,
     title: 'The data directory is in use',

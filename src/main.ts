@@ -56,7 +56,9 @@ function report(error: unknown): number {
     return 1;
   }
   if (error instanceof AppError) {
-    stderr.write(`entrepot: ${error.message} ${errorTable[error.code].action} (${error.code})\n`);
+    // Who starts the program is the operator: why a connection failed is for them.
+    const why = error.code === 'catalog_unavailable' ? ` ${(error.cause as Error).message}.` : '';
+    stderr.write(`entrepot: ${error.message}${why} ${errorTable[error.code].action} (${error.code})\n`);
     return 1;
   }
   stderr.write(`entrepot: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

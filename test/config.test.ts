@@ -32,7 +32,7 @@ t.test('nothing has to be set', (t) => {
     dataDir: resolve('data'),
     listen: { host: '127.0.0.1', port: 8080 },
     publicUrl: undefined,
-    databasePath: resolve('data/catalog.db'),
+    database: { engine: 'sqlite', path: resolve('data/catalog.db') },
     store: { kind: 'directory', path: resolve('data/tree') },
     storeTimeoutMs: 10_000,
     adminToken: undefined,
@@ -94,7 +94,7 @@ t.test('every setting can be given by each way', (t) => {
     dataDir: '/d',
     listen: { host: '::1', port: 80 },
     publicUrl: 'https://packages.example/base',
-    databasePath: '/d/other.db',
+    database: { engine: 'sqlite', path: '/d/other.db' },
     store: { kind: 'directory', path: '/tree' },
     storeTimeoutMs: 3000,
     adminToken: 'a-token-of-sixteen',
@@ -222,16 +222,24 @@ t.test('addresses to listen on', (t) => {
 });
 
 t.test('what is printed holds no secret', (t) => {
-  const config = loadConfig({ admin_token: 'a-token-of-sixteen', key_passphrase: 'secret words' }, {});
+  const config = loadConfig(
+    {
+      admin_token: 'a-token-of-sixteen',
+      key_passphrase: 'secret words',
+      database_url: 'postgres://node:hidden-word@db/catalog',
+    },
+    {},
+  );
+  t.same(config.database, { engine: 'postgres', url: 'postgres://node:hidden-word@db/catalog' });
   const printed = JSON.stringify(printableConfig(config));
-  t.notMatch(printed, /sixteen|secret words/);
+  t.notMatch(printed, /sixteen|secret words|hidden-word/);
   t.match(printableConfig(config), { adminToken: '(set)', keyPassphrase: '(set)', dataDir: resolve('data') });
   t.match(printableConfig(loadConfig({}, {})), { adminToken: undefined });
   // Whoever adds a secret has to hide it too.
   const secrets = Object.entries(settings).filter(([, setting]) => 'secret' in setting);
   t.same(
     secrets.map(([name]) => name),
-    ['admin_token', 'key_passphrase'],
+    ['database_url', 'admin_token', 'key_passphrase'],
   );
   t.end();
 });

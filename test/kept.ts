@@ -21,8 +21,7 @@ export function listTree(root: string): Record<string, string> {
 /** Every row of the catalog, a token's last use left out: looking at something is no change. */
 export async function dumpCatalog(db: Catalog): Promise<Record<string, unknown[]>> {
   const dump: Record<string, unknown[]> = {};
-  const tables = await sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'table'`.execute(db);
-  for (const { name: table } of tables.rows) {
+  for (const { name: table } of await db.introspection.getTables()) {
     const { rows } = await sql<Record<string, unknown>>`SELECT * FROM ${sql.table(table)}`.execute(db);
     dump[table] = rows.map((row) => JSON.stringify({ ...row, last_used_at: undefined })).sort();
   }

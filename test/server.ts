@@ -12,6 +12,7 @@ import { createServer } from '../src/http/server.ts';
 import { createLogger } from '../src/logger.ts';
 import { initialise } from '../src/registry/initialise.ts';
 import { showPins } from '../src/registry/pins.ts';
+import { databaseUrlOf } from './catalogs.ts';
 import { testKeysDir } from './signing-key.ts';
 
 export const adminToken = 'admin-token-of-the-tests';
@@ -83,7 +84,13 @@ export async function startInProcess(
   placeTestKey(dataDir);
   const port = await freePort();
   const config = loadConfig(
-    { data: dataDir, listen: `127.0.0.1:${port}`, log_level: 'silent', ...options.settings },
+    {
+      data: dataDir,
+      listen: `127.0.0.1:${port}`,
+      log_level: 'silent',
+      database_url: await databaseUrlOf(dataDir),
+      ...options.settings,
+    },
     {},
   );
   const url = `http://127.0.0.1:${port}`;

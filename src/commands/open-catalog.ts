@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
-import { migrate, openSqlite, type Catalog } from '../db/catalog.ts';
+import { migrate, openCatalogAt, type Catalog } from '../db/catalog.ts';
 import { CommandFailed } from './failed.ts';
 import { configOf } from './options.ts';
 
@@ -17,11 +17,10 @@ export async function openCatalog(flags: Record<string, unknown>): Promise<OpenC
   const config = configOf({ data, config: file });
   // Not made here: a misspelled directory would be clean, and a token in an empty one would be taken for a sign
   // that it is initialised.
-  if (!existsSync(config.databasePath))
-    throw new CommandFailed(
-      `There is no catalog ${config.databasePath}: start the server once, or set --data.`,
-    );
-  const db = openSqlite(config.databasePath);
+  const { database } = config;
+  if (database.engine === 'sqlite' && !existsSync(database.path))
+    throw new CommandFailed(`There is no catalog ${database.path}: start the server once, or set --data.`);
+  const db = openCatalogAt(database);
   await migrate(db, systemClock.now());
   return { config, db, clock: systemClock, [Symbol.asyncDispose]: () => db.destroy() };
 }

@@ -2,8 +2,10 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { Kysely, SqliteDialect, sql } from 'kysely';
+import { Kysely, PostgresAdapter, SqliteDialect, sql } from 'kysely';
+import { openPostgres } from './postgres.ts';
 import { withPreparedStatements, type Uncertain } from './prepared.ts';
+import { transact } from './transact.ts';
 
 export type RepositoryRow = {
   name: string;
@@ -264,6 +266,23 @@ export type Tables = {
 /** The catalog, or a transaction on it: queries take either. */
 export type Catalog = Kysely<Tables>;
 
+/** Where the catalog is: a file of this machine, or a database that several nodes share. */
+export type CatalogPlace =
+  | { readonly engine: 'sqlite'; readonly path: string }
+  | { readonly engine: 'postgres'; readonly url: string };
+
+/** Opens the catalog at a place. `uncertain` is as for `openSqlite`; PostgreSQL itself sees to its disk. */
+export function openCatalogAt(place: CatalogPlace, uncertain?: Uncertain): Catalog {
+  return place.engine === 'sqlite' ? openSqlite(place.path, uncertain) : openPostgres(place.url);
+}
+
+function isPostgres(catalog: Catalog): boolean {
+  return catalog.getExecutor().adapter instanceof PostgresAdapter;
+}
+
+/** Who asks whether the server is ready does not wait longer. */
+const checkTimeoutMs = 5_000;
+
 const migrationsDir = join(import.meta.dirname, '../../migrations');
 
 /**
@@ -295,24 +314,45 @@ function syncFolder(folder: string): void {
   }
 }
 
+/**
+ * A statement of a migration for the engine of this catalog. On PostgreSQL every text is ordered and compared by
+ * its code points, as on SQLite, whatever the collation of the database is.
+ */
+function statementFor(catalog: Catalog, statement: string): string {
+  const text = statement.replace(/^--.*$/gm, '').trim();
+  return isPostgres(catalog) ? text.replace(/\bTEXT\b/g, 'TEXT COLLATE "C"') : text;
+}
+
+/**
+ * Makes the table of what was applied. Programs that start together on PostgreSQL may all find none: those that
+ * come late are refused with a unique violation, and find it then.
+ */
+async function createMigrationsTable(catalog: Catalog): Promise<void> {
+  const text = `CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)`;
+  await transact(catalog, (transaction) => sql.raw(statementFor(catalog, text)).execute(transaction));
+}
+
 /** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */
 export async function migrate(catalog: Catalog, now: number): Promise<string[]> {
-  await sql`CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)`.execute(
-    catalog,
-  );
+  await createMigrationsTable(catalog);
   const applied: string[] = [];
   const names = readdirSync(migrationsDir).filter((name) => name.endsWith('.sql'));
   for (const name of names.sort()) {
     const statements = readFileSync(join(migrationsDir, name), 'utf8').split(/;\s*\n/);
-    const ran = await catalog.transaction().execute(async (transaction) => {
+    const ran = await transact(catalog, async (transaction) => {
+      // One program at a time; SQLite has a single writer as it is. Before anything is read.
+      if (isPostgres(transaction))
+        await sql`LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE`.execute(transaction);
       const seen = await transaction
         .selectFrom('schema_migrations')
         .select('name')
         .where('name', '=', name)
         .executeTakeFirst();
       if (seen) return false;
-      for (const statement of statements)
-        if (statement.replace(/^--.*$/gm, '').trim() !== '') await sql.raw(statement).execute(transaction);
+      for (const statement of statements) {
+        const text = statementFor(transaction, statement);
+        if (text !== '') await sql.raw(text).execute(transaction);
+      }
       await transaction.insertInto('schema_migrations').values({ name, applied_at: now }).execute();
       return true;
     });
@@ -321,7 +361,11 @@ export async function migrate(catalog: Catalog, now: number): Promise<string[]> 
   return applied;
 }
 
-/** Throws when the catalog does not answer. */
+/** Throws when the catalog does not answer, or not in time. */
 export async function checkCatalog(catalog: Catalog): Promise<void> {
-  await sql`SELECT 1`.execute(catalog);
+  const late = AbortSignal.timeout(checkTimeoutMs);
+  await new Promise((resolve, reject) => {
+    late.addEventListener('abort', () => reject(new Error('the catalog did not answer in time')));
+    sql`SELECT 1`.execute(catalog).then(resolve, reject);
+  });
 }

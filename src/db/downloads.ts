@@ -1,4 +1,5 @@
 import type { Catalog } from './catalog.ts';
+import { transact } from './transact.ts';
 
 export const msPerDay = 86_400_000;
 
@@ -6,7 +7,7 @@ export type DownloadCount = { readonly path: string; readonly day: number; reado
 
 /** Adds counts to those of the packages at these paths of the store; what is no package's path is left out. */
 export async function addDownloads(db: Catalog, counts: readonly DownloadCount[]): Promise<void> {
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     for (const { path, day, count } of counts)
       await transaction
         .insertInto('downloads')

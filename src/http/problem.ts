@@ -38,6 +38,8 @@ const foreignCodes: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: 'store_full',
   EDQUOT: 'store_full',
   SQLITE_FULL: 'store_full',
+  // disk_full of PostgreSQL.
+  '53100': 'store_full',
 };
 
 /** The window of the limit on wrong tokens; the time of a restart. */

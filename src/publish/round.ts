@@ -38,6 +38,7 @@ import {
 import { EarlyFiles } from './early-files.ts';
 import type { IndexCache } from './index-cache.ts';
 import { parseVisible, prepareGeneration, showGeneration, writeVisible } from './visible.ts';
+import { transactIf } from '../db/transact.ts';
 
 export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
 
@@ -173,7 +174,7 @@ type Commit = {
 async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
   const { seen, channel, number, changes, documents, delta, signed } = round;
   const asked = [...changes, ...documents];
-  return await orRollBack(deps.db, async (db) => {
+  return await transactIf(deps.db, async (db) => {
     const moved = await moveHead(db, seen, { head: number, architectures: channel.architectures });
     // Before the members: a package whose upload was taken back meanwhile is no longer there to be one.
     if (!moved || !(await settleChanges(db, changes, number))) return false;
@@ -203,19 +204,6 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
     await enqueueEvents(db, [...new Set(asked.map((change) => change.event))], deps.clock.now());
     return true;
   });
-}
-
-/** A transaction whose work can say no: then nothing of it stays. */
-async function orRollBack(db: Catalog, work: (db: Catalog) => Promise<boolean>): Promise<boolean> {
-  const transaction = await db.startTransaction().execute();
-  try {
-    const agreed = await work(transaction);
-    await (agreed ? transaction.commit() : transaction.rollback()).execute();
-    return agreed;
-  } catch (error) {
-    await transaction.rollback().execute();
-    throw error;
-  }
 }
 
 /** What led to a generation: the kind of the events whose changes it holds. */

@@ -29,6 +29,7 @@ import { installabilityWarnings, versionWarnings, type Warning } from './guard-r
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent, type EventKind } from './record-event.ts';
 import { refuseCollected } from './refuse-collected.ts';
+import { transact } from '../db/transact.ts';
 
 export type ChangeDeps = {
   readonly db: Catalog;
@@ -193,7 +194,7 @@ async function record(
   const at = deps.clock.now();
   const subject = new Set(changes.map((change) => change.package.id));
   const added = changes.filter(({ action }) => action === 'add').map((change) => change.package.id);
-  return await deps.db.transaction().execute(async (db) => {
+  return await transact(deps.db, async (db) => {
     // In this transaction: a collector that comes later finds the pending change and leaves the package alone.
     refuseCollected(await listCollected(db, added), 'The change');
     const event = await recordEvent(db, {
@@ -251,7 +252,7 @@ async function publishEvent(
   try {
     return await publisher.publish(channelId);
   } catch (error) {
-    const { changes } = await db.transaction().execute((transaction) => withdraw(transaction, event, null));
+    const { changes } = await transact(db, (transaction) => withdraw(transaction, event, null));
     if (changes) throw error;
     return await publisher.served(channelId);
   }

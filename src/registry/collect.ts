@@ -36,6 +36,7 @@ import { expire } from './expire.ts';
 import type { SetupFiles } from './setup-files.ts';
 import { retain } from './retain.ts';
 import { generationKey, sweep, type Swept, type SweepDeps } from './sweep.ts';
+import { transact } from '../db/transact.ts';
 
 /** Generations of a channel that are kept whatever their age. */
 const lastGenerations = 3;
@@ -192,7 +193,7 @@ async function markGenerations(
   now: number,
   dryRun: boolean,
 ): Promise<{ outdated: number[]; kept: Kept }> {
-  return await db.transaction().execute(async (transaction) => {
+  return await transact(db, async (transaction) => {
     const channel = await getChannel(transaction, id);
     const ages = await listKeptGenerations(transaction, id);
     const pinned = await listPinned(transaction, id);
@@ -232,7 +233,7 @@ async function markPackages(
   const until = now - keepTimes.stagedMs;
   for (let after: Collectable | null = null; ;) {
     const limit = packagesPerTransaction;
-    const { page, dead } = await db.transaction().execute(async (transaction) => {
+    const { page, dead } = await transact(db, async (transaction) => {
       const rows: Collectable[] = await listCollectable(transaction, repository, { until, after, limit });
       const ids = rows.map(({ id }) => id);
       const needed = new Set(await listAwaited(transaction, ids));
@@ -251,7 +252,7 @@ async function markPackages(
 
 /** Texts that no kept generation of any channel has: they are the size of an index, and are uploaded every day. */
 async function dropDocuments({ db }: CollectDeps, kept: ReadonlyMap<string, Kept>): Promise<void> {
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     const dead = new Map<string, boolean>();
     for (const { sha256, channel, added_in, removed_in } of await listDocumentStays(transaction)) {
       // A channel of another repository, or one that came since, holds what it has.

@@ -7,6 +7,7 @@ import { insertToken, revokeToken } from '../db/tokens.ts';
 import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 export type TokenDeps = { readonly db: Catalog; readonly clock: Clock };
 
@@ -29,7 +30,7 @@ export async function createToken(
   const at = clock.now();
   const id = createId(at);
   const { name, scope, repositories, expiresAt } = token;
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     await insertToken(transaction, {
       id,
       name,
@@ -51,7 +52,7 @@ export async function createToken(
 /** Throws `not_found` when there is no such token, or it is revoked already. */
 export async function revokeTokenById({ db, clock }: TokenDeps, actor: Actor, id: string): Promise<void> {
   authorise(actor, 'admin', null);
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     if (!(await revokeToken(transaction, id, clock.now())))
       throw new AppError('not_found', `There is no token ${id} that could be revoked.`);
     const event = { at: clock.now(), actor, repository: '', kind: 'token-revoke', detail: { id } } as const;

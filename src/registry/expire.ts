@@ -11,6 +11,7 @@ import { listDocuments } from '../db/documents.ts';
 import { changeChannel, documentsLike, type ChangeDeps } from './change-channel.ts';
 import { recordEvent } from './record-event.ts';
 import type { SetupFiles } from './setup-files.ts';
+import { transact } from '../db/transact.ts';
 
 export type ExpireDeps = ChangeDeps & { readonly setupFiles: SetupFiles };
 
@@ -50,7 +51,7 @@ export async function expire(
     if (!(await stillDue())) return false;
     await setupFiles.remove(channel);
     const now = clock.now();
-    const isMarked = await db.transaction().execute(async (transaction) => {
+    const isMarked = await transact(db, async (transaction) => {
       if (!(await markExpired(transaction, channel.id, now))) return false;
       const { repository, name } = channel;
       await recordEvent(transaction, {

@@ -10,6 +10,7 @@ import { loadKeyFile, writeKeyFile } from '../signing/file-signer.ts';
 import { generateKey } from '../signing/keys.ts';
 import type { Signer } from '../signing/signer.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 export type KeyRingDeps = {
   readonly db: Catalog;
@@ -66,7 +67,7 @@ export class KeyRing {
     }
     const signer = await this.signerOf(repository);
     const { fingerprint, armored, createdAt } = signer.key;
-    await db.transaction().execute(async (transaction) => {
+    await transact(db, async (transaction) => {
       await insertSigningKey(transaction, {
         fingerprint,
         repository,

@@ -11,6 +11,7 @@ import { needChannel } from './find.ts';
 import { needGeneration } from './history.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 export type PinDeps = {
   readonly db: Catalog;
@@ -38,7 +39,7 @@ export async function pinGeneration(
   const { id } = await needChannel(deps.db, actor, repository, channelName);
   return await deps.identities.run(`channel ${id}`, async () => {
     const channel = await getChannel(deps.db, id);
-    const result = await deps.db.transaction().execute(async (db) => {
+    const result = await transact(deps.db, async (db) => {
       const row = await needGeneration(db, channel, generation ?? channel.head);
       if (row.collected_at !== null)
         throw new AppError(
@@ -74,7 +75,7 @@ export async function unpin(deps: PinDeps, request: PinRequest): Promise<void> {
     const shown = pinAliases(channel, pin).at(-1);
     // Before the row: the name must never show what is no longer kept. The pool may be another channel's too.
     if (shown) await deps.store.delete(shown.key);
-    await deps.db.transaction().execute(async (db) => {
+    await transact(deps.db, async (db) => {
       await deletePin(db, channel.id, name);
       const { generation } = pin;
       await recordPin(db, actor, channel, { at: deps.clock.now(), kind: 'unpin', name, generation });

@@ -13,6 +13,7 @@ import { needChannel, needRepository } from './find.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
 import type { SetupFiles } from './setup-files.ts';
+import { transact } from '../db/transact.ts';
 
 export type ChannelSettings = {
   readonly format: FormatName;
@@ -75,9 +76,10 @@ export async function putChannel(
   const repository = await needRepository(deps.db, actor, repositoryName);
   refuseForeign(settings);
   return await deps.identities.run(`channel ${repositoryName}/${name}`, async () => {
-    const { id, created } = await deps.db
-      .transaction()
-      .execute(async (db) => await record({ ...deps, db }, actor, repository, name, settings, plan));
+    const { id, created } = await transact(
+      deps.db,
+      async (db) => await record({ ...deps, db }, actor, repository, name, settings, plan),
+    );
     await deps.setupFiles.write(await getChannel(deps.db, id));
     // Also when it is empty, so that a machine can be set up before the first package is there.
     await deps.publisher.publish(id);

@@ -19,6 +19,7 @@ import {
   writeProducerKeys,
   type SigningPolicy,
 } from './signing-policy.ts';
+import { transact } from '../db/transact.ts';
 
 export type RepositorySettings = {
   readonly description?: string | undefined;
@@ -58,7 +59,7 @@ export async function putRepository(
     refuseUnmeetable(repository);
     if (old) await refuseUnverifiable(deps.db, old, repository);
     if (!isDeepStrictEqual(old, repository))
-      await deps.db.transaction().execute(async (db) => {
+      await transact(deps.db, async (db) => {
         if (old) await updateRepository(db, name, repository);
         else await insertRepository(db, repository);
         const kind = old ? 'repository-update' : 'repository-create';

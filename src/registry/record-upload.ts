@@ -16,6 +16,7 @@ import { formatOf } from '../formats/formats.ts';
 import type { PackageFile, Relation } from '../formats/package.ts';
 import { openEphemeral } from './ephemeral.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 /** Where a package came from, as its uploader says: nothing of it is checked. */
 export type Declared = {
@@ -183,7 +184,7 @@ export class UploadRecorder {
   async #write(uploads: readonly Waiting[]): Promise<void> {
     const at = this.#deps.clock.now();
     try {
-      const events = await this.#deps.db.transaction().execute(async (transaction) => {
+      const events = await transact(this.#deps.db, async (transaction) => {
         const written: string[] = [];
         for (const { upload } of uploads) written.push(await writeRecord(transaction, at, upload));
         return written;
@@ -200,5 +201,5 @@ export class UploadRecorder {
 
 /** Takes an upload back whose publication failed, and its package when nothing else brought or uses it. */
 export async function withdrawUpload(db: Catalog, event: string, packageId: string): Promise<Withdrawn> {
-  return await db.transaction().execute((transaction) => withdraw(transaction, event, packageId));
+  return await transact(db, (transaction) => withdraw(transaction, event, packageId));
 }

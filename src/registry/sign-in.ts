@@ -12,6 +12,7 @@ import {
   touchSession,
 } from '../db/sessions.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 export type SessionDeps = { readonly db: Catalog; readonly clock: Clock };
 export type TokenActor = Extract<Actor, { kind: 'token' }>;
@@ -27,7 +28,7 @@ export async function signIn(
 ): Promise<string> {
   const now = clock.now();
   const cookie = createCookieText();
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     await deleteEndedSessions(transaction, { now, idleSince: now - sessionIdleMs });
     if (old !== null) await deleteSession(transaction, hashCookie(old));
     await insertSession(transaction, {
@@ -62,7 +63,7 @@ export async function signOut({ db }: Pick<SessionDeps, 'db'>, cookie: string): 
 /** Ends every session of the actor's token, on every machine. */
 export async function signOutEverywhere({ db, clock }: SessionDeps, actor: TokenActor): Promise<void> {
   const at = clock.now();
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     await deleteSessionsOf(transaction, actor.id);
     await recordEvent(transaction, { at, actor, repository: '', kind: 'sign-out-everywhere', detail: {} });
   });

@@ -275,7 +275,9 @@ async function intake(
       try {
         return await record(deps, request, target, newPackage(deps, identity, staged, read, signed, found)); // 7 record
       } catch (error) {
-        await deps.store.delete(signed.key);
+        // When the connection broke, the record may hold all the same: the collector sees what nothing names.
+        const isUncertain = error instanceof AppError && error.code === 'catalog_unavailable';
+        if (!isUncertain) await deps.store.delete(signed.key);
         throw error;
       }
     });

@@ -16,6 +16,7 @@ import { createId } from '../ids.ts';
 import { parseReceiver } from '../webhooks/addresses.ts';
 import { needRepository } from './find.ts';
 import { recordEvent } from './record-event.ts';
+import { transact } from '../db/transact.ts';
 
 export type WebhookDeps = { readonly db: Catalog; readonly clock: Clock };
 
@@ -63,7 +64,7 @@ export async function createWebhook(
     created_at: now,
     created_by: actorName(actor),
   };
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     await insertWebhook(transaction, row);
     const detail = { id: row.id, url: row.url, kinds };
     await recordEvent(transaction, { at: now, actor, repository, kind: 'webhook-create', detail });
@@ -87,7 +88,7 @@ export async function removeWebhook(
 ): Promise<void> {
   const { url } = await needWebhook(db, actor, repository, id);
   const at = clock.now();
-  await db.transaction().execute(async (transaction) => {
+  await transact(db, async (transaction) => {
     await deleteWebhook(transaction, id);
     await recordEvent(transaction, { at, actor, repository, kind: 'webhook-delete', detail: { id, url } });
   });

@@ -29,7 +29,7 @@ t.test('repositories are found, listed by name, and changed in what is given', a
     { name: 'a', description: 'a', visibility: 'private' },
     { name: 'b', description: 'b', visibility: 'public' },
   ]);
-  await t.rejects(put(db, 'repositories', { name: 'a' }), /UNIQUE/);
+  await t.rejects(put(db, 'repositories', { name: 'a' }), /unique/i);
 });
 
 t.test('keys by repository, the oldest first; one may serve several', async (t) => {
@@ -49,7 +49,7 @@ t.test('keys by repository, the oldest first; one may serve several', async (t) 
     ['OLD', 'NEW'],
   );
   t.match(await listSigningKeys(db, 'b'), [{ fingerprint: 'OLD' }]);
-  await t.rejects(put(db, 'signing_keys', { repository: 'a', fingerprint: 'OLD' }), /UNIQUE/);
+  await t.rejects(put(db, 'signing_keys', { repository: 'a', fingerprint: 'OLD' }), /unique/i);
 });
 
 t.test('tokens are found by digest, revoked once, and remember their last use', async (t) => {
@@ -69,5 +69,5 @@ t.test('tokens are found by digest, revoked once, and remember their last use', 
     { id: '1', last_used_at: 99, revoked_at: null },
     { id: '2', last_used_at: null, revoked_at: 77 },
   ]);
-  await t.rejects(put(db, 'tokens', { id: '3', sha256: 'digest 1' }), /UNIQUE/);
+  await t.rejects(put(db, 'tokens', { id: '3', sha256: 'digest 1' }), /unique/i);
 });

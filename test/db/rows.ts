@@ -1,16 +1,19 @@
 /** An empty catalog, and rows for it of which a test says only what it is about. */
-import { join } from 'node:path';
-import { sql, type Insertable } from 'kysely';
+import type { Insertable, TableMetadata } from 'kysely';
 import type { Test } from 'tap';
-import { migrate, openSqlite, type Catalog, type Tables } from '../../src/db/catalog.ts';
+import { migrate, openCatalogAt, type Catalog, type Tables } from '../../src/db/catalog.ts';
+import { catalogPlaceOf } from '../catalogs.ts';
 import { temporaryDir } from '../server.ts';
 
 export async function emptyCatalog(t: Test): Promise<Catalog> {
-  const db = openSqlite(join(temporaryDir(t), 'catalog.db'));
+  const db = openCatalogAt(await catalogPlaceOf(temporaryDir(t)));
   t.teardown(() => db.destroy());
   await migrate(db, 0);
   return db;
 }
+
+/** Of this version; the same in every catalog. */
+let tables: TableMetadata[] | undefined;
 
 /** A row with nothing in every column that the test does not name. */
 export async function rowOf<T extends keyof Tables>(
@@ -18,13 +21,11 @@ export async function rowOf<T extends keyof Tables>(
   table: T,
   values: Partial<Tables[T]>,
 ): Promise<Tables[T]> {
-  type Column = { name: string; type: string; notnull: number };
-  const { rows } = await sql<Column>`SELECT name, type, "notnull" FROM pragma_table_info(${table})`.execute(
-    db,
-  );
-  const nothing = rows.map(({ name, type, notnull }) => [
+  tables ??= await db.introspection.getTables();
+  const columns = tables.find(({ name }) => name === table)?.columns ?? [];
+  const nothing = columns.map(({ name, dataType, isNullable }) => [
     name,
-    notnull === 0 ? null : type === 'TEXT' ? '' : 0,
+    isNullable ? null : dataType.toLowerCase() === 'text' ? '' : 0,
   ]);
   // The columns are those of the table itself.
   return { ...Object.fromEntries(nothing), ...values } as Tables[T];

@@ -2,7 +2,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { AppError } from '../../src/errors.ts';
 import type { ChangeReport } from '../../src/registry/change-channel.ts';
@@ -17,6 +16,7 @@ import { dumpCatalog, listTree } from '../kept.ts';
 import { debSample, rpmSample } from '../packages.ts';
 import { readApt, readFrom, readPackage, readYum, releaseFields, type ServedPackage } from '../served.ts';
 import { startInProcess } from '../server.ts';
+import { refuseInserts } from '../refuse-inserts.ts';
 import { gate, openWorkshop, type Workshop } from './workshop.ts';
 
 t.setTimeout(120_000);
@@ -156,18 +156,6 @@ t.test('as long as pointers cannot be written nothing is answered with success',
   await isClean(t, workshop);
 });
 
-/** Lets every insert into a table fail, as a catalog without room would. */
-async function breakTable({ server }: Workshop, table: string): Promise<() => Promise<void>> {
-  const { db } = server.app;
-  const name = sql.id(`broken_${table}`);
-  await sql`CREATE TRIGGER ${name} BEFORE INSERT ON ${sql.table(table)} BEGIN SELECT RAISE(ABORT, 'broken'); END`.execute(
-    db,
-  );
-  return async () => {
-    await sql`DROP TRIGGER ${name}`.execute(db);
-  };
-}
-
 t.test('whichever table fails, nothing is half there', async (t) => {
   const workshop = await openWorkshop(t);
   const { upload } = workshop;
@@ -182,10 +170,10 @@ t.test('whichever table fails, nothing is half there', async (t) => {
       'pending_changes',
       'channel_packages',
       'generations',
-    ]) {
+    ] as const) {
       const package_ = sample(table.replace('_', '-'));
       const before = await visible(workshop);
-      const mend = await breakTable(workshop, table);
+      const mend = await refuseInserts(workshop.app.db, table);
       await t.rejects(upload(channel, package_), /broken/, table);
       await mend();
       t.same(await visible(workshop), before, `${table} failed: as it was`);

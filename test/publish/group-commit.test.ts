@@ -1,5 +1,4 @@
 /** Many uploads at once: nothing is lost, and who comes while a round runs shares the next one. */
-import { sql } from 'kysely';
 import t from 'tap';
 import { findMembership } from '../../src/db/membership.ts';
 import { listGenerations } from '../../src/db/generations.ts';
@@ -8,6 +7,7 @@ import { jsonOf } from '../ask.ts';
 import { debSample, rpmSample } from '../packages.ts';
 import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { startInProcess } from '../server.ts';
+import { refuseInserts } from '../refuse-inserts.ts';
 import { gate, openWorkshop } from './workshop.ts';
 
 t.setTimeout(120_000);
@@ -61,9 +61,7 @@ t.test('one that cannot be recorded does not fail those that are recorded with i
     await kept.promise;
     await new Promise(setImmediate);
     // A fault that shows only while the row is written.
-    await sql`CREATE TRIGGER refuse BEFORE INSERT ON packages WHEN NEW.name = 'c' BEGIN SELECT RAISE(ABORT, 'refused'); END`.execute(
-      app.db,
-    );
+    const allow = await refuseInserts(app.db, 'packages', 'c');
     door.open();
     t.match(await first, { status: 'created' });
     const outcomes = await Promise.allSettled(later);
@@ -75,7 +73,7 @@ t.test('one that cannot be recorded does not fail those that are recorded with i
     hooks.written = () => undefined;
     const [last] = await listGenerations(app.db, `main/${channel}`, { limit: 1 });
     t.match(last, { packages: 4 });
-    await sql`DROP TRIGGER refuse`.execute(app.db);
+    await allow();
   }
 });
 

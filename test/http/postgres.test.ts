@@ -1,0 +1,21 @@
+/** Suites of this folder once more, with the catalog in PostgreSQL. */
+import t from 'tap';
+import { catalogsIn } from '../catalogs.ts';
+import { startPostgres, unlessPostgres } from '../postgres.ts';
+
+const skip = unlessPostgres();
+
+if (skip === false) {
+  catalogsIn((await startPostgres(t)).newDatabase);
+  for (const suite of [
+    'changes',
+    'channels',
+    'documents',
+    'packages',
+    'pages',
+    'tokens',
+    'upload',
+    'webhooks',
+  ])
+    await import(`./${suite}.test.ts`);
+} else t.test('the API and the pages on PostgreSQL', { skip }, () => Promise.resolve());

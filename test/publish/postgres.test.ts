@@ -1,0 +1,12 @@
+/** Suites of this folder once more, with the catalog in PostgreSQL. */
+import t from 'tap';
+import { catalogsIn } from '../catalogs.ts';
+import { startPostgres, unlessPostgres } from '../postgres.ts';
+
+const skip = unlessPostgres();
+
+if (skip === false) {
+  catalogsIn((await startPostgres(t)).newDatabase);
+  for (const suite of ['failures', 'group-commit', 'recovery', 'same-bytes', 'sign-again'])
+    await import(`./${suite}.test.ts`);
+} else t.test('publishing on PostgreSQL', { skip }, () => Promise.resolve());
