@@ -11,7 +11,7 @@ export type IndexEntry = {
   readonly key: string;
   /** The SHA-256, in hex, that decides whether a cut follows: uniformly distributed whatever the names are. */
   readonly sha256: string;
-  readonly body: Uint8Array;
+  readonly body: string;
 };
 
 /** Where a group ends, a segment ends too: forms that compress small texts badly are made of groups. */
@@ -45,7 +45,8 @@ export function cutAfter(sha256: string, perSegment: number): Cut {
   return share * segmentsPerGroup < 1 ? 'group' : 'segment';
 }
 
-type Part = { readonly key: string; readonly body: Uint8Array; readonly cut: Cut };
+/** A new one is text until it is written into its segment: no copy of a whole index is made on the way. */
+type Part = { readonly key: string; readonly body: string | Uint8Array; readonly cut: Cut };
 
 /**
  * Makes the segments of a whole set that comes in runs, so that nobody has to hold all its entries at once. They
@@ -104,12 +105,14 @@ async function makeSegments(runs: readonly (Segment | readonly Part[])[]): Promi
 const isMade = (run: Segment | readonly Part[]): run is Segment => 'crc' in run;
 
 async function makeSegment(parts: readonly Part[]): Promise<Segment> {
-  const raw = sharedBytes(parts.reduce((sum, part) => sum + part.body.byteLength, 0));
+  const raw = sharedBytes(parts.reduce((sum, part) => sum + Buffer.byteLength(part.body), 0));
+  const text = Buffer.from(raw.buffer);
   const ends: number[] = [];
   let offset = 0;
   for (const { body } of parts) {
-    raw.set(body, offset);
-    offset += body.byteLength;
+    if (typeof body === 'string') text.write(body, offset);
+    else text.set(body, offset);
+    offset += Buffer.byteLength(body);
     ends.push(offset);
   }
   const deflated = await deflateRun(raw);

@@ -59,7 +59,7 @@ function entryOf(
   const body = bodies.get(member.package);
   if (body === undefined) throw new Error(`package ${member.package} has no ${kind} entry`);
   // The digest is what a key ends in.
-  return { key: member.key, sha256: member.key.slice(-64), body: Buffer.from(body) };
+  return { key: member.key, sha256: member.key.slice(-64), body };
 }
 
 /** Members whose entries are in memory at once while a state is built. */

@@ -22,7 +22,7 @@ function entryOf(id: number): IndexEntry {
   const key = `package-${String(id).padStart(5, '0')}`;
   const sha256 = createHash('sha256').update(key).digest('hex');
   // Long enough that blocks differ, with something that compresses.
-  return { key, sha256, body: Buffer.from(`${key} ${sha256} ${'text '.repeat(id % 40)}\n`) };
+  return { key, sha256, body: `${key} ${sha256} ${'text '.repeat(id % 40)}\n` };
 }
 
 const entriesOf = (ids: Iterable<number>): IndexEntry[] =>
