@@ -69,6 +69,18 @@ export const settings = {
     schema: number.min(0.1).max(600).default(10),
     help: 'Seconds in which an object store must answer one attempt of a call; four are made.',
   },
+  redirect_packages: {
+    schema: z
+      .union([
+        z.enum(['off', 'presigned']),
+        z
+          .url({ protocol: /^https$/ })
+          .regex(/^[^?#@]*$/)
+          .transform((url) => url.replace(/\/+$/, '')),
+      ])
+      .default('off'),
+    help: 'Where downloads of packages from a bucket are redirected: `off`; `presigned`, to the object store itself with a URL that is good for some minutes; or the `https` URL under which a CDN has the bucket (its prefix included), for public repositories. Default: `off`.',
+  },
   admin_token: {
     schema: z
       .string()
@@ -155,6 +167,7 @@ const schema = z
     database_url: settings.database_url.schema,
     store: settings.store.schema,
     store_timeout: settings.store_timeout.schema,
+    redirect_packages: settings.redirect_packages.schema,
     admin_token: settings.admin_token.schema,
     key_passphrase: settings.key_passphrase.schema,
     max_upload: settings.max_upload.schema,
@@ -169,6 +182,10 @@ const schema = z
     trusted_proxies: settings.trusted_proxies.schema,
     webhook_allow: settings.webhook_allow.schema,
     log_level: settings.log_level.schema,
+  })
+  .refine((values) => values.redirect_packages === 'off' || values.store?.startsWith('s3://') === true, {
+    path: ['redirect_packages'],
+    error: 'packages are redirected to a bucket: set store to s3://bucket[/prefix]',
   })
   .refine((values) => values.resign_hours <= (values.valid_days * hoursPerDay) / 2, {
     path: ['resign_hours'],
@@ -196,6 +213,8 @@ export type Config = {
   readonly database: CatalogPlace;
   readonly store: StorePlace;
   readonly storeTimeoutMs: number;
+  /** `off`, `presigned`, or a URL without a slash at its end. */
+  readonly redirectPackages: string;
   readonly adminToken: string | undefined;
   readonly keyPassphrase: string | undefined;
   readonly maxUploadBytes: number;
@@ -292,13 +311,18 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     );
   const values = result.data;
   const dataDir = resolve(values.data);
+  const store = parseStorePlace(values.store ?? join(dataDir, 'tree'), environment);
+  // zypper follows redirects to https alone, and apt goes from https to nothing else.
+  if (values.redirect_packages === 'presigned' && store.kind === 'bucket' && isPlainHttp(store.endpoint))
+    throw new ConfigError('redirect_packages: presigned needs an object store whose endpoint is https.');
   return {
     dataDir,
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
     database: parseDatabase(values.database_url, dataDir),
-    store: parseStorePlace(values.store ?? join(dataDir, 'tree'), environment),
+    store,
     storeTimeoutMs: values.store_timeout * 1000,
+    redirectPackages: values.redirect_packages,
     adminToken: values.admin_token,
     keyPassphrase: values.key_passphrase,
     maxUploadBytes: values.max_upload,
@@ -335,6 +359,10 @@ function parseDatabase(url: string | undefined, dataDir: string): CatalogPlace {
   if (url === undefined) return { engine: 'sqlite', path: join(dataDir, 'catalog.db') };
   if (!url.startsWith('sqlite:')) return { engine: 'postgres', url };
   return { engine: 'sqlite', path: url.slice('sqlite:'.length) };
+}
+
+function isPlainHttp(endpoint: string | undefined): boolean {
+  return endpoint?.startsWith('http:') === true;
 }
 
 function parseListen(text: string): { host: string; port: number } {

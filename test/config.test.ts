@@ -74,6 +74,7 @@ t.test('every setting can be given by each way', (t) => {
     database_url: 'sqlite:/d/other.db',
     store: '/tree',
     store_timeout: '3',
+    redirect_packages: 'off',
     admin_token: 'a-token-of-sixteen',
     key_passphrase: 'secret words',
     max_upload: '2 GiB',
@@ -97,6 +98,7 @@ t.test('every setting can be given by each way', (t) => {
     database: { engine: 'sqlite', path: '/d/other.db' },
     store: { kind: 'directory', path: '/tree' },
     storeTimeoutMs: 3000,
+    redirectPackages: 'off',
     adminToken: 'a-token-of-sixteen',
     keyPassphrase: 'secret words',
     maxUploadBytes: 2 * 2 ** 30,
@@ -251,5 +253,34 @@ t.test('what the client commands read', (t) => {
   });
   t.equal(clientEnvironment({ ENTREPOT_TOKEN_FILE: fileIn(t, 'from-a-file\n') }).token, 'from-a-file');
   t.equal(clientEnvironment({}).token, undefined);
+  t.end();
+});
+
+t.test('a bucket, and what can be meant by one', (t) => {
+  const aws = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' };
+  t.match(loadConfig({ store: 's3://packages/a/b/' }, aws).store, {
+    kind: 'bucket',
+    bucket: 'packages',
+    prefix: 'a/b',
+    endpoint: 'http://127.0.0.1:1',
+    region: 'us-east-1',
+  });
+  t.match(loadConfig({ store: 's3://packages' }, {}).store, {
+    prefix: '',
+    endpoint: undefined,
+    region: undefined,
+  });
+  for (const store of ['s3://', 's3://P', 's3://packages//x', 's3://packages/../x', 'gs://packages'])
+    t.throws(() => loadConfig({ store }, {}), ConfigError, store);
+  for (const [settings, environment] of [
+    [{ redirect_packages: 'presigned' }, {}],
+    [{ redirect_packages: 'presigned', store: 's3://packages' }, aws],
+    [{ redirect_packages: 'http://cdn.example', store: 's3://packages' }, {}],
+  ] as const)
+    t.throws(() => loadConfig(settings, environment), ConfigError, JSON.stringify(settings));
+  t.equal(
+    loadConfig({ redirect_packages: 'presigned', store: 's3://packages' }, {}).redirectPackages,
+    'presigned',
+  );
   t.end();
 });

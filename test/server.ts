@@ -78,7 +78,12 @@ export type InProcess = TestServer & { readonly app: App; readonly close: () => 
  */
 export async function startInProcess(
   t: Teardown,
-  options: { clock?: Clock; dataDir?: string; settings?: Record<string, unknown> } = {},
+  options: {
+    clock?: Clock;
+    dataDir?: string;
+    settings?: Record<string, unknown>;
+    environment?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<InProcess> {
   const dataDir = options.dataDir ?? temporaryDir(t);
   placeTestKey(dataDir);
@@ -91,7 +96,7 @@ export async function startInProcess(
       database_url: await databaseUrlOf(dataDir),
       ...options.settings,
     },
-    {},
+    options.environment ?? {},
   );
   const url = `http://127.0.0.1:${port}`;
   const app = await createApp({

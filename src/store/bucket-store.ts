@@ -51,15 +51,19 @@ export type BucketStoreOptions = {
    * the store gave it, in whole seconds (apt knows no other way): 1000 keeps two contents out of one second.
    */
   readonly pointerSpacingMs: number;
+  /** Where else files are: `off`, at the store by URLs of its own (`presigned`), or below a URL. */
+  readonly elsewhere: string;
 };
 
 export class BucketStore implements Store {
   readonly #bucket: Bucket;
   readonly #pointerSpacingMs: number;
+  readonly #elsewhere: string;
 
-  constructor(bucket: Bucket, { pointerSpacingMs }: BucketStoreOptions) {
+  constructor(bucket: Bucket, { pointerSpacingMs, elsewhere }: BucketStoreOptions) {
     this.#bucket = bucket;
     this.#pointerSpacingMs = pointerSpacingMs;
+    this.#elsewhere = elsewhere;
   }
 
   async putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void> {
@@ -194,7 +198,16 @@ export class BucketStore implements Store {
       stream: (range) => Readable.from(this.#read(key, found, range ?? null), { objectMode: false }),
       bytes: () => (first.length === head.sizeBytes ? Promise.resolve(first) : wholeBytes()),
       close: () => Promise.resolve(),
+      ...(this.#elsewhere === 'off' ? {} : { elsewhere: (audience) => this.#urlOf(key, audience) }),
     };
+  }
+
+  async #urlOf(key: string, audience: 'anybody' | 'who asked'): Promise<string | null> {
+    if (this.#elsewhere === 'presigned') return await this.#bucket.presign(key);
+    // What is below a URL is there for everybody.
+    return audience === 'anybody'
+      ? `${this.#elsewhere}/${key.split('/').map(encodeURIComponent).join('/')}`
+      : null;
   }
 
   /** What is there already, then the rest in one request, taken up again where it breaks off. */

@@ -8,6 +8,8 @@ export type StoreChoice = {
     { readonly kind: 'directory'; readonly path: string } | (BucketPlace & { readonly kind: 'bucket' });
   /** In which an object store must answer an attempt. */
   readonly storeTimeoutMs: number;
+  /** Where else files of a bucket are, as `BucketStoreOptions` has it. */
+  readonly redirectPackages: string;
 };
 
 export type OpenedStore = {
@@ -23,7 +25,7 @@ const pointerSpacingMs = 1000;
 
 /** `fatal`: what ends the process when a disk does not take what was written. Throws `store_unavailable`. */
 export async function openStore(
-  { store: place, storeTimeoutMs }: StoreChoice,
+  { store: place, storeTimeoutMs, redirectPackages }: StoreChoice,
   fatal: Fatal,
 ): Promise<OpenedStore> {
   if (place.kind === 'directory') {
@@ -33,7 +35,7 @@ export async function openStore(
   const bucket = new Bucket(place, { timeoutMs: storeTimeoutMs, attempts, concurrency });
   await bucket.check();
   return {
-    store: new BucketStore(bucket, { pointerSpacingMs }),
+    store: new BucketStore(bucket, { pointerSpacingMs, elsewhere: redirectPackages }),
     clear: (now) => bucket.abortAbandoned(now),
   };
 }

@@ -22,6 +22,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { Attempts, nameOf, statusOf, storeFailure, type AttemptLimits } from './attempts.ts';
 import type { Body, FileBody } from './body.ts';
 import type { ByteRange } from './store.ts';
@@ -62,6 +63,8 @@ const maxSockets = 1024;
 const partsAtOnce = 4;
 /** An upload in parts that nobody finished by then is nobody's. */
 const abandonedMs = 24 * 3_600_000;
+/** Long enough for a machine that has the address to begin; what has begun goes on. */
+const presignedSeconds = 1200;
 const maxKeyBytes = 1024;
 const readChunkBytes = 512 * 1024;
 
@@ -234,6 +237,12 @@ export class Bucket {
       return await this.#client.send(command, { abortSignal });
     });
     return copied !== null;
+  }
+
+  /** A URL that anybody can read the object by for `presignedSeconds`. Made here alone: nothing is asked. */
+  async presign(key: string): Promise<string> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#name(key) });
+    return await getSignedUrl(this.#client, command, { expiresIn: presignedSeconds });
   }
 
   async delete(key: string): Promise<void> {

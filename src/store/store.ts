@@ -15,6 +15,11 @@ export type StoredFile = {
   /** The whole file in memory: for pointers and small metadata only. Closes it. */
   readonly bytes: () => Promise<Buffer>;
   readonly close: () => Promise<void>;
+  /**
+   * A URL that has the same bytes and needs no token, for some minutes at least; null when there is none that may be
+   * given out. Absent where the settings ask for none.
+   */
+  readonly elsewhere?: (audience: 'anybody' | 'who asked') => Promise<string | null>;
 };
 
 export type StoredKey = {

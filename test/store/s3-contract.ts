@@ -22,7 +22,7 @@ export async function s3Contract(release: CephRelease): Promise<void> {
     const parsed = parseStorePlace(place, ceph.env);
     if (parsed.kind !== 'bucket') throw new Error(`${place} is no bucket`);
     const bucket = new Bucket(parsed, limits);
-    return { bucket, store: new BucketStore(bucket, { pointerSpacingMs }) };
+    return { bucket, store: new BucketStore(bucket, { pointerSpacingMs, elsewhere: 'off' }) };
   };
   storeContract({
     name: `Ceph of Debian ${release}`,
@@ -113,7 +113,7 @@ function bucketTests(
         { bucket: 'any', prefix: '', endpoint: 'http://127.0.0.1:9', region: 'us-east-1' },
         { timeoutMs: 500, attempts: 2, concurrency: 2 },
       ),
-      { pointerSpacingMs: 0 },
+      { pointerSpacingMs: 0, elsewhere: 'off' },
     );
     const calls: (() => Promise<unknown>)[] = [
       () => gone.open('key'),

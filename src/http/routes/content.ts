@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../../app.ts';
 import { maySee } from '../../auth/permissions.ts';
 import { AppError } from '../../errors.ts';
+import { isPackageFile } from '../../formats/tree.ts';
 import type { Identify } from '../identify.ts';
 import { Pairs } from '../pairs.ts';
 import { sendFile } from '../send-file.ts';
@@ -55,10 +56,25 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     const shown = found ?? (snapshot === null ? null : await openStored(open, snapshot));
     if (!shown) throw notFound(request);
     if (shown.decompress) return await sendFile(request, reply, { ...form, ...shown });
-    return await sendFile(request, reply, { ...form, ...shown, onDownload: () => app.downloads.count(key) });
+    const onDownload = (): void => app.downloads.count(key);
+    const location = await locationOf(request, { key, file: shown.file, isPublic: form.isPublic });
+    if (location === null) return await sendFile(request, reply, { ...form, ...shown, onDownload });
+    await shown.file.close();
+    if (request.headers.range === undefined) onDownload();
+    // A presigned address soon leads nowhere: nobody may keep it.
+    return reply.header('cache-control', 'no-store').redirect(location, 302);
   };
   for (const folder of ['apt', 'yum', 'keys', 'setup'])
     server.route({ method: ['GET', 'HEAD'], url: `/${folder}/*`, schema: { hide: true }, handler: serve });
+}
+
+/** Where a package is to be fetched instead; null when it is sent from here. A presigned URL is good for GET alone. */
+async function locationOf(
+  request: FastifyRequest,
+  { key, file, isPublic }: { key: string; file: StoredFile; isPublic: boolean },
+): Promise<string | null> {
+  if (!file.elsewhere || request.method !== 'GET' || !isPackageFile(key)) return null;
+  return await file.elsewhere(isPublic ? 'anybody' : 'who asked');
 }
 
 type Shown = { readonly file: StoredFile; readonly decompress: boolean };
