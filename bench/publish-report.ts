@@ -37,13 +37,15 @@ type Row = { name: string; size: number; wall: number[]; cpu: number; peakKiB: n
 
 function rowsOf(measured: readonly Measured[]): Row[] {
   const groups = Map.groupBy(measured, ({ size, name }) => `${size} ${name}`);
-  return [...groups.values()].map((runs) => ({
+  const rows = [...groups.values()].map((runs) => ({
     name: runs[0]?.name ?? '',
     size: runs[0]?.size ?? 0,
     wall: runs.map((one) => one.wallMs),
     cpu: median(runs.map((one) => one.cpuMs)),
     peakKiB: Math.max(...runs.map((one) => one.peakKiB)),
   }));
+  // Sizes may come from runs of their own, in any order.
+  return rows.sort((a, b) => a.size - b.size);
 }
 
 const milliseconds = (value: number): string =>
