@@ -435,6 +435,17 @@ const table = {
     title: 'The data directory is in use',
     action: 'Stop the other server first, or give this one a directory of its own with --data.',
   },
+  backup_damaged: {
+    status: 503,
+    title: 'The backup cannot be restored',
+    action: 'Take another backup, or restore the files one by one.',
+  },
+  channel_ahead: {
+    status: 503,
+    title: 'Clients have seen more of the channel than the catalog knows',
+    action:
+      'The catalog was restored from before. Restore a newer one, or publish what it says with "entrepot resume CHANNEL --repository REPOSITORY".',
+  },
   key_missing: {
     status: 503,
     title: 'The signing key of the repository is not there',

@@ -1,12 +1,15 @@
 /** The program: one sub-command a file. */
 import { argv, exit, stderr } from 'node:process';
 import { Command, CommanderError } from 'commander';
+import { backupCommand } from './commands/backup.ts';
 import { CommandFailed } from './commands/failed.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { gcCommand } from './commands/gc.ts';
 import { keyCommand } from './commands/key.ts';
 import { promoteCommand } from './commands/promote.ts';
 import { pushCommand } from './commands/push.ts';
+import { restoreCommand } from './commands/restore.ts';
+import { resumeCommand } from './commands/resume.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -23,6 +26,9 @@ const commands = [
   pushCommand,
   promoteCommand,
   rollbackCommand,
+  resumeCommand,
+  backupCommand,
+  restoreCommand,
   tokenCommand,
   keyCommand,
   fsckCommand,

@@ -310,6 +310,8 @@ export const promotionBody = z.strictObject({
   plan,
 });
 
+export const resumeReply = z.object({ channel: z.string(), generation: z.int() }).meta({ id: 'Resumed' });
+
 export const rollbackBody = z.strictObject({ generation: z.int().min(1), dryRun, force, plan });
 
 export const publicationBody = z.strictObject({

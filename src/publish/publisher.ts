@@ -3,10 +3,13 @@
  * (group commit), channels are independent of each other. Also the daily signing and the recovery at start.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { ChannelRow } from '../db/catalog.ts';
 import { getChannel, listChannels } from '../db/channels.ts';
 import { findGeneration } from '../db/generations.ts';
+import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
+import { dateAhead } from './ahead.ts';
 import type { PublishDeps } from './build.ts';
 import { Gates } from './gates.ts';
 import { IndexCache } from './index-cache.ts';
@@ -41,6 +44,8 @@ export class Publisher {
   readonly #gates = new Gates();
   /** Channels whose last round failed: it may have committed what clients do not see yet. */
   readonly #unshown = new Set<string>();
+  /** Channels of which clients have seen more than the catalog knows, and the time of that (ahead.ts). */
+  readonly #ahead = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: PublisherDeps) {
@@ -50,9 +55,10 @@ export class Publisher {
   /**
    * Resolves with a generation that holds every change that was pending when this was called, and the channel's
    * settings as they were, once clients see it. A caller that comes while a round runs shares the next one with
-   * all others that do.
+   * all others that do. Throws `channel_ahead`.
    */
   async publish(channelId: string): Promise<number> {
+    this.refuseAhead(channelId);
     const waiting = this.#waiting.get(channelId);
     if (waiting) return await waiting;
     const next = this.#exclusively(channelId, async () => {
@@ -71,8 +77,42 @@ export class Publisher {
       await running.catch(() => undefined);
   }
 
+  /** Throws `channel_ahead` for a channel that waits for the operator's decision. */
+  refuseAhead(channelId: string): void {
+    const date = this.#ahead.get(channelId);
+    if (date === undefined) return;
+    const when = new Date(date * 1000).toISOString();
+    throw new AppError(
+      'channel_ahead',
+      `${channelId} is served as of ${when}, which the catalog does not know.`,
+    );
+  }
+
+  /** Throws `channel_ahead` when one of the channels of a repository waits for that. */
+  refuseAheadIn(repository: string): void {
+    for (const id of this.#ahead.keys()) if (repositoryOf(id) === repository) this.refuseAhead(id);
+  }
+
+  /**
+   * Publishes what the catalog says of a channel that is served as of later, as its next generation, with a Date
+   * after all that clients have seen. Answers the generation; of any other channel, its head.
+   */
+  async resume(channelId: string): Promise<number> {
+    const date = this.#ahead.get(channelId);
+    if (date === undefined) return await this.publish(channelId);
+    // What clients have seen is never newer than what they get next, or apt keeps it without a word.
+    if (this.#deps.clock.now() < (date + 1) * 1000) this.refuseAhead(channelId);
+    return await this.#exclusively(channelId, async () => {
+      const round = await this.#round(channelId, { afresh: true });
+      if (!round) throw new Error(`${channelId}: the head moved while its catalog was taken`);
+      this.#ahead.delete(channelId);
+      return round.more ? await this.#publishAll(channelId) : round.generation;
+    });
+  }
+
   /** The head, once clients see it: for what was committed before. */
   async served(channelId: string): Promise<number> {
+    this.refuseAhead(channelId);
     return await this.#exclusively(channelId, async () => {
       await this.#show(channelId);
       return (await getChannel(this.#deps.db, channelId)).head;
@@ -98,8 +138,10 @@ export class Publisher {
   /**
    * Runs `work` while nothing is being published or signed in any channel of a repository, also in one that is
    * made meanwhile: so nobody comes to name a file just when it is found to be named by nobody. Short, please.
+   * Throws `channel_ahead`: the catalog does not know what such a channel names.
    */
   async quietly<T>(repository: string, work: () => Promise<T>): Promise<T> {
+    this.refuseAheadIn(repository);
     return await this.#gates.shut(repository, work);
   }
 
@@ -113,10 +155,10 @@ export class Publisher {
     throw new Error(`${channelId}: the head moved under ${attempts} rounds in a row`);
   }
 
-  async #round(channelId: string): ReturnType<typeof publishPending> {
+  async #round(channelId: string, how = { afresh: false }): ReturnType<typeof publishPending> {
     const start = performance.now();
     try {
-      const round = await publishPending({ ...this.#deps, cache: this.#cache }, channelId);
+      const round = await publishPending({ ...this.#deps, cache: this.#cache }, channelId, how);
       this.#deps.metrics.countPublication(performance.now() - start);
       return round;
     } catch (error) {
@@ -141,17 +183,32 @@ export class Publisher {
 
   /**
    * After a start: what was committed becomes visible, what was asked for is published. A channel that fails is
-   * logged and tried again with its next publication: the others are served all the same.
+   * logged and tried again with its next publication: the others are served all the same. One that is served as of
+   * later than the catalog is left as it is served.
    */
   async recover(): Promise<void> {
-    for (const { id } of await listChannels(this.#deps.db)) {
-      this.#unshown.add(id);
+    for (const channel of await listChannels(this.#deps.db)) {
+      const { id } = channel;
       try {
+        if (await this.#isAhead(channel)) continue;
+        this.#unshown.add(id);
         await this.publish(id);
       } catch (error) {
         this.#deps.log.error({ err: error, channel: id }, 'could not be brought up to date');
       }
     }
+  }
+
+  async #isAhead(channel: ChannelRow): Promise<boolean> {
+    const date = await dateAhead(this.#deps, channel);
+    if (date === null) return false;
+    this.#ahead.set(channel.id, date);
+    const servedAsOf = new Date(date * 1000).toISOString();
+    this.#deps.log.error(
+      { channel: channel.id, code: 'channel_ahead', servedAsOf },
+      'is served as of later than the catalog knows: nothing is published there until "entrepot resume"',
+    );
+    return true;
   }
 
   /**
@@ -176,7 +233,8 @@ export class Publisher {
     const signed: string[] = [];
     for (const channel of await listChannels(db)) {
       const head = await findGeneration(db, channel.id, channel.head);
-      if (channel.format !== 'apt' || !head || clock.now() - head.signed_at < resignMs) continue;
+      if (channel.format !== 'apt' || !head || this.#ahead.has(channel.id)) continue;
+      if (clock.now() - head.signed_at < resignMs) continue;
       try {
         // Settings that could not be published when they were changed: signing again is for what is published.
         await this.publish(channel.id);

@@ -48,18 +48,20 @@ const changesPerRound = 10_000;
 /**
  * Publishes what is pending, and the channel's settings when they are not those of its head. Answers the head
  * afterwards, which is the old one when nothing really changed, and whether more is waiting; or null when what
- * the round started from changed meanwhile and it has to start again.
+ * the round started from changed meanwhile and it has to start again. `afresh`: a generation comes of it in any case.
  */
 export async function publishPending(
   deps: RoundDeps,
   channelId: string,
+  { afresh } = { afresh: false },
 ): Promise<{ generation: number; more: boolean } | null> {
   const seen = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, seen.head);
   // The files of the head are gone when a channel had expired and came back: nothing of it is there to build on.
   const isCollected = (head?.collected_at ?? null) !== null;
   if (isCollected) deps.cache.forget(channelId);
-  const settingsChanged = isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
+  const settingsChanged =
+    afresh || isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
   const { changes, documents, more } = await listPending(deps.db, channelId);
   if (changes.length + documents.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };

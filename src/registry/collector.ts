@@ -19,7 +19,11 @@ export async function collectAll(deps: CollectDeps, request: CollectAllRequest):
   const names =
     repository === null ? (await listRepositories(deps.db)).map(({ name }) => name) : [repository];
   const collections: Collection[] = [];
-  for (const name of names) collections.push(await collect(deps, { actor, repository: name, dryRun }));
+  for (const name of names) {
+    // Files that only a newer catalog names would be taken for nobody's.
+    deps.publisher.refuseAheadIn(name);
+    collections.push(await collect(deps, { actor, repository: name, dryRun }));
+  }
   return collections;
 }
 

@@ -22,6 +22,7 @@ export const eventKinds = [
   'yank',
   'promote',
   'rollback',
+  'resume',
   'pin',
   'unpin',
   'publish',

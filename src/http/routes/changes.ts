@@ -9,6 +9,7 @@ import { needChannel } from '../../registry/find.ts';
 import { diffGenerations, needGeneration } from '../../registry/history.ts';
 import { promote } from '../../registry/promote.ts';
 import { publishChanges } from '../../registry/publish-changes.ts';
+import { resumeChannel } from '../../registry/resume-channel.ts';
 import { rollBack } from '../../registry/roll-back.ts';
 import type { Identify } from '../identify.ts';
 import { problemSchema } from '../problem.ts';
@@ -22,11 +23,32 @@ import {
   promotionBody,
   publicationBody,
   repositoryParams,
+  resumeReply,
   rollbackBody,
 } from '../schemas.ts';
 import type { Server } from '../instance.ts';
 
 const channelBase = '/api/v1/repositories/:repository/channels/:channel';
+
+function resumeRoute(server: Server, app: App, identify: Identify): void {
+  server.post(
+    `${channelBase}/resume`,
+    {
+      schema: {
+        tags: ['Changes'],
+        summary: 'Publish what the catalog says of a channel that is served as of later',
+        description:
+          'After an older catalog was restored: until then `channel_ahead` refuses whatever publishes.',
+        params: channelParams,
+        response: { 200: resumeReply, default: problemSchema },
+      },
+    },
+    async (request) => {
+      const actor = await identify(request);
+      return await resumeChannel(app, { actor, ...request.params });
+    },
+  );
+}
 
 export function changeRoutes(server: Server, app: App, identify: Identify): void {
   server.post(
@@ -46,6 +68,8 @@ export function changeRoutes(server: Server, app: App, identify: Identify): void
       return await promote(app, { actor, repository: request.params.repository, packages, ...body });
     },
   );
+
+  resumeRoute(server, app, identify);
 
   server.post(
     `${channelBase}/rollback`,
