@@ -42,7 +42,7 @@ export const unlessDebian: string | false =
   unlessRoot || unlessInstalled('mmdebstrap', 'apt-get', 'dpkg-deb') || unlessSources();
 
 /** How this machine's apt reaches its archive, for an apt that reads no other configuration. */
-async function ownTransport(): Promise<string[]> {
+export async function ownTransport(): Promise<string[]> {
   const { stdout } = await run('apt-config', ['dump', 'Acquire::http', 'Acquire::https']);
   return stdout.split('\n').filter((line) => /^Acquire::https?::\S+ "[^"]+";$/.test(line));
 }
