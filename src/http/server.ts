@@ -21,6 +21,7 @@ import type { App } from '../app.ts';
 import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { version } from '../version.ts';
+import { finishHandlers } from './busy.ts';
 import { createIdentification, type Identify } from './identify.ts';
 import { Lingering } from './linger.ts';
 import type { Server } from './instance.ts';
@@ -143,6 +144,7 @@ function answerProblems(server: Server, app: App, identify: Identify): void {
 export async function createServer(app: App): Promise<Server> {
   const server = newServer(app);
   answerExpect(server);
+  finishHandlers(server);
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   addHooks(server, app);
