@@ -2,6 +2,7 @@
 import { argv, exit, stderr } from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { backupCommand } from './commands/backup.ts';
+import { exportCommand } from './commands/export.ts';
 import { CommandFailed } from './commands/failed.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { gcCommand } from './commands/gc.ts';
@@ -32,6 +33,7 @@ const commands = [
   tokenCommand,
   keyCommand,
   fsckCommand,
+  exportCommand,
   gcCommand,
 ];
 for (const command of commands) command(program);

@@ -198,3 +198,25 @@ export async function listMemberTimes(db: Catalog, channel: string): Promise<Map
     .execute();
   return new Map(rows.map((row) => [`${row.package} ${row.component}`, row.committed_at]));
 }
+
+/** The files of the packages of a repository that a channel holds, or has held, and that are still there. */
+export async function listPublishedFiles(
+  db: Catalog,
+  repository: string,
+): Promise<Pick<PackageRow, 'path' | 'sha256'>[]> {
+  return await db
+    .selectFrom('packages')
+    .select(['path', 'sha256'])
+    .where('repository', '=', repository)
+    .where('collected_at', 'is', null)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom('channel_packages')
+          .select('channel_packages.package')
+          .whereRef('channel_packages.package', '=', 'packages.id'),
+      ),
+    )
+    .orderBy('path')
+    .execute();
+}

@@ -127,6 +127,31 @@ t.test('a repository in a bucket', { skip }, async (t) => {
     t.match(plain.headers, { 'cache-control': 'public, max-age=31536000, immutable' });
   });
 
+  await t.test('machines install from a bucket that it was exported to, which has no rule', async (t) => {
+    const to = `${await ceph.bucket({ isPublic: true })}/mirror`;
+    const url = `${ceph.endpoint}/${to.slice('s3://'.length)}`;
+    const run = async (): Promise<string> => {
+      const args = ['export', 'main', '--data', server.dataDir, '--to', to, '--url', url];
+      const { code, stdout, stderr } = await runCommand(args, { ...ceph.env, ENTREPOT_STORE: store });
+      t.equal(code, 0, stderr);
+      return stdout;
+    };
+    t.match(await run(), /^\d\d+ files copied, 0 there already, 0 removed/);
+    t.match(
+      await run(),
+      /^0 files copied, \d\d+ there already, 0 removed/,
+      'the second time only what changed',
+    );
+    const mirrored = { ...server, url };
+    const fromMirror = await aptMachine(t, mirrored);
+    isWell(t, await fromMirror.update(), 'update');
+    isWell(t, await fromMirror.apt('install', 'hello'), 'install');
+    const rpms = await dnfMachine(t, mirrored, byBaseUrl);
+    const installed = await rpms.dnf('install', 'hello');
+    t.equal(installed.code, 0, installed.output);
+    t.same(await rpms.installed(), ['hello-1.0-1.x86_64']);
+  });
+
   await t.test('promote, roll back, collect, check', async (t) => {
     await uploadBoth(server, 'hello', '2.0-1');
     await jsonOf(await server.api(`${main}/channels/production`, put({ format: 'apt' })));
