@@ -2,8 +2,11 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 
-/** `refuse`: the store never has it. `lose`: the store does it, and the answer is lost. `hold`: done much later. */
-export type Fate = 'pass' | 'refuse' | 'lose' | 'hold';
+/**
+ * `refuse`: the store never has it. `lose`: the store does it, and the answer is lost. `hold`: done much later.
+ * `stall`: the answer begins and stands still.
+ */
+export type Fate = 'pass' | 'refuse' | 'lose' | 'hold' | 'stall';
 
 export type FaultyProxy = {
   readonly endpoint: string;
@@ -12,6 +15,8 @@ export type FaultyProxy = {
   /** Carries out what was held, and waits until it is done. Answers how the store answered. */
   readonly release: () => Promise<number[]>;
 };
+
+const stallBytes = 10_000;
 
 type Teardown = { readonly teardown: (work: () => unknown) => void };
 
@@ -43,6 +48,9 @@ export async function faultyProxy(t: Teardown, endpoint: string): Promise<Faulty
       if (fate === 'lose') {
         await once(answer.resume(), 'end');
         response.socket?.destroy();
+      } else if (fate === 'stall') {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.once('data', (chunk: Buffer) => response.write(chunk.subarray(0, stallBytes)));
       } else answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers));
     }
   };

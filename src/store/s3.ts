@@ -147,12 +147,14 @@ export class Bucket {
       return (await this.#client.send(command, { abortSignal })).Body as Readable;
     });
     // Counts only while a piece is waited for: whoever takes them may be slow.
-    const timer = setTimeout(() => body.destroy(new Error('no byte came in time')), this.timeoutMs);
+    const wait = (): NodeJS.Timeout =>
+      setTimeout(() => body.destroy(new Error('no byte came in time')), this.timeoutMs);
+    let timer = wait();
     try {
       for await (const chunk of body) {
         clearTimeout(timer);
         yield chunk as Buffer;
-        timer.refresh();
+        timer = wait();
       }
     } catch (error) {
       throw storeFailure('GetObject', error);

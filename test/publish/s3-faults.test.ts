@@ -1,5 +1,6 @@
 /** Whatever an object store does, machines find a whole state, uploads are told the truth, and it goes on by itself. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { kill } from 'node:process';
 import t, { type Test } from 'tap';
@@ -134,6 +135,28 @@ t.test('what is carried out long after it was given up changes nothing', { skip 
     t.same(await found(server, format), ['first', 'second']);
   }
   await isSound(t, server);
+});
+
+t.test('a download that stands still, or breaks off, is taken up where it was', { skip }, async (t) => {
+  const ceph = await startCeph(t, 'bookworm');
+  const proxy = await faultyProxy(t, ceph.endpoint);
+  const environment = { ...ceph.env, AWS_ENDPOINT_URL_S3: proxy.endpoint };
+  const server = await startInProcess(t, {
+    settings: { ...settings, store: await ceph.bucket() },
+    environment,
+  });
+  const content = randomBytes(3 * 2 ** 20);
+  await server.app.store.putImmutable('apt/main/pool/l/large.deb', [content]);
+  let downloads = 0;
+  // The first request has what is read at once; the next three are those for the rest.
+  proxy.fate = (method) => {
+    if (method !== 'GET') return 'pass';
+    downloads += 1;
+    return downloads > 1 && downloads < 5 ? 'stall' : 'pass';
+  };
+  const answer = await fetch(`${server.url}/apt/main/pool/l/large.deb`);
+  t.ok(Buffer.from(await answer.arrayBuffer()).equals(content));
+  t.equal(downloads, 5);
 });
 
 t.test('the gateway stands still, is killed, comes back', { skip }, async (t) => {
