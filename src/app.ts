@@ -7,8 +7,8 @@ import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { checkCatalog, migrate, openCatalogAt, type Catalog } from './db/catalog.ts';
 import { holdExclusively } from './db/exclusive.ts';
-import { listRepositories } from './db/repositories.ts';
 import { AppError } from './errors.ts';
+import { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -21,6 +21,7 @@ import { Mutexes } from './registry/mutexes.ts';
 import { PackageReaders } from './registry/package-readers.ts';
 import { UploadRecorder } from './registry/record-upload.ts';
 import { clearStaging, type ReceiveLimits } from './registry/receive.ts';
+import { Visibility } from './registry/visibility.ts';
 import { SetupFiles } from './registry/setup-files.ts';
 import type { Signer } from './signing/signer.ts';
 import { parseNetworks, systemResolve, type Resolve } from './webhooks/addresses.ts';
@@ -45,6 +46,8 @@ export type App = {
   readonly recorder: UploadRecorder;
   readonly setupFiles: SetupFiles;
   readonly snapshots: Snapshots;
+  /** Null for the only node. */
+  readonly leases: Leases | null;
   readonly identities: Mutexes;
   readonly downloads: Downloads;
   readonly deliveries: Deliveries;
@@ -53,12 +56,15 @@ export type App = {
   readonly keepTimes: KeepTimes;
   readonly collector: Collector;
   /** Which repositories are public, for the read path, which asks no database. */
-  readonly visibility: Map<string, 'public' | 'private'>;
+  readonly visibility: Visibility;
   /** Throws when the catalog or the store cannot be used. */
   readonly checkReady: () => Promise<void>;
   /** Finishes what runs and closes what is open. */
   readonly close: () => Promise<void>;
 };
+
+/** What serving the tree needs. */
+export type Reader = Pick<App, 'config' | 'log' | 'clock' | 'metrics' | 'store' | 'snapshots' | 'checkReady'>;
 
 export type AppOptions = {
   readonly config: Config;
@@ -84,14 +90,17 @@ export async function createApp({
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
   const { validMs, resignMs } = config;
-  const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, validMs, resignMs, signerOf });
+  const leases = config.database.engine === 'postgres' ? new Leases(db) : null;
+  const publishing = { validMs, resignMs, signerOf, leases };
+  const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, ...publishing });
   const recorder = new UploadRecorder({ db, clock, settled: (channel) => publisher.settled(channel) });
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });
   const downloads = new Downloads({ db, clock, log });
   const allowed = parseNetworks(config.webhookAllow) ?? new BlockList();
   const deliveries = new Deliveries({ db, clock, log, allowed, resolve });
-  const visibility = new Map((await listRepositories(db)).map((row) => [row.name, row.visibility]));
-  const identities = new Mutexes();
+  const visibility = new Visibility({ db, store, clock, log });
+  await visibility.load();
+  const identities = new Mutexes(leases);
   const keepTimes = { graceMs: config.graceMs, stagedMs: config.stagedMs };
   const setupFiles = new SetupFiles({ db, store, clock, publicUrl });
   const collector = new Collector({ db, store, publisher, identities, clock, keepTimes, setupFiles, log });
@@ -110,6 +119,7 @@ export async function createApp({
     recorder,
     setupFiles,
     snapshots: new Snapshots({ store, clock }),
+    leases,
     identities,
     downloads,
     deliveries,
@@ -126,6 +136,7 @@ export async function createApp({
     close: async () => {
       await collector.stop();
       await publisher.stop();
+      visibility.stop();
       await downloads.stop();
       await deliveries.stop();
       await readers.close();
@@ -133,6 +144,17 @@ export async function createApp({
       dataDir.unlock();
     },
   };
+}
+
+/** What a node that only reads consists of: the store, and nothing that is written. */
+export async function createReader({ config, log }: Pick<AppOptions, 'config' | 'log'>): Promise<Reader> {
+  const { store } = await openStore(config, endProcess(log));
+  const checkReady = async (): Promise<void> => {
+    const file = await store.open('keys/none');
+    await file?.close();
+  };
+  const snapshots = new Snapshots({ store, clock: systemClock });
+  return { config, log, clock: systemClock, metrics: new Metrics(), store, snapshots, checkReady };
 }
 
 /** What a server has open in its data directory. Throws `data_in_use`. */
@@ -145,10 +167,10 @@ async function openDataDir(config: Config, log: Logger, clock: Clock) {
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
   const { store, clear } = await openStore(config, fatal);
-  await clear(clock.now());
+  await clear(clock.now(), config.database.engine === 'sqlite');
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
-  const keysDir = join(config.dataDir, 'keys');
+  const { keysDir } = config;
   await mkdir(keysDir, { recursive: true, mode: 0o700 });
   return { db, store, stagingDir, keysDir, unlock };
 }

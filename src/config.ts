@@ -61,6 +61,14 @@ export const settings = {
     help: 'The catalog: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE` for several nodes. Default: `catalog.db` in the data directory.',
     secret: true,
   },
+  keys: {
+    schema: z.string().optional(),
+    help: 'Directory of the private signing keys, which several nodes share. Default: `keys` in the data directory.',
+  },
+  role: {
+    schema: z.enum(['all', 'api', 'publish', 'read']).default('all'),
+    help: 'What this node does: `all`, or one of several nodes: `read` serves the published tree from the store alone, with no catalog; `api` takes requests and publishes what it took; `publish` collects, calls webhooks and has no API. Every node but `read` signs again and publishes what a lost node left.',
+  },
   store: {
     schema: z.string().optional(),
     help: 'Where the published tree lives: a directory, or `s3://bucket[/prefix]`, whose endpoint, region and credentials are those of the standard variables of AWS (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …). Default: `tree` in the data directory.',
@@ -165,6 +173,8 @@ const schema = z
     listen: settings.listen.schema,
     public_url: settings.public_url.schema,
     database_url: settings.database_url.schema,
+    keys: settings.keys.schema,
+    role: settings.role.schema,
     store: settings.store.schema,
     store_timeout: settings.store_timeout.schema,
     redirect_packages: settings.redirect_packages.schema,
@@ -211,6 +221,8 @@ export type Config = {
   readonly listen: { readonly host: string; readonly port: number };
   readonly publicUrl: string | undefined;
   readonly database: CatalogPlace;
+  readonly keysDir: string;
+  readonly role: z.infer<typeof settings.role.schema>;
   readonly store: StorePlace;
   readonly storeTimeoutMs: number;
   /** `off`, `presigned`, or a URL without a slash at its end. */
@@ -320,6 +332,8 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
     database: parseDatabase(values.database_url, dataDir),
+    keysDir: resolve(values.keys ?? join(dataDir, 'keys')),
+    role: values.role,
     store,
     storeTimeoutMs: values.store_timeout * 1000,
     redirectPackages: values.redirect_packages,

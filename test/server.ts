@@ -109,6 +109,7 @@ export async function startInProcess(
     await initialise(app, adminToken);
   await app.publisher.recover();
   await app.setupFiles.writeAll();
+  await app.visibility.writeAll();
   await showPins(app);
   const server = await createServer(app);
   await server.listen({ host: '127.0.0.1', port });

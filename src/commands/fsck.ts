@@ -49,7 +49,7 @@ async function run(
   const found = await check(({ key, problem }) => `${key}: ${problem}`);
   let left = found;
   if (repair && found.length > 0) {
-    const keysDir = join(config.dataDir, 'keys');
+    const { keysDir } = config;
     const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
     const signerOf = keyRing.signerOf.bind(keyRing);
     await repairEverything({ db, store, clock, validMs: config.validMs, signerOf }, found);

@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import { listRepositories, listSigningKeys } from '../db/repositories.ts';
@@ -18,7 +17,7 @@ export function keyCommand(program: Command): void {
   ).action(async (repository: string, flags: Record<string, unknown>) => {
     await using catalog = await openCatalog(flags);
     const { db, clock, config } = catalog;
-    const keysDir = join(config.dataDir, 'keys');
+    const { keysDir } = config;
     await mkdir(keysDir, { recursive: true, mode: 0o700 });
     const ring = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
     if (!(await listRepositories(db)).some((row) => row.name === repository))

@@ -2,9 +2,10 @@ import { createServer as createSocket } from 'node:net';
 import process, { stdout } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
-import { createApp, type App } from '../app.ts';
-import { printableConfig, type Config } from '../config.ts';
+import { createApp, createReader, type App } from '../app.ts';
+import { ConfigError, printableConfig, type Config } from '../config.ts';
 import { listTokens } from '../db/tokens.ts';
+import { createReadServer } from '../http/read-server.ts';
 import { baseUrl, createServer } from '../http/server.ts';
 import { createLogger } from '../logger.ts';
 import { initialise, type Initialised } from '../registry/initialise.ts';
@@ -17,6 +18,7 @@ export function serveCommand(program: Command): void {
   )
     .option('--listen <address>', 'address and port, host:port')
     .option('--public-url <url>', 'the URL that clients reach this server by')
+    .option('--role <role>', 'all, or of several nodes: api, publish or read')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
     .action(async (flags: Record<string, unknown>) => {
       await serve(configOf(flags));
@@ -24,6 +26,30 @@ export function serveCommand(program: Command): void {
 }
 
 async function serve(config: Config): Promise<void> {
+  if (config.role === 'read') await serveTree(config);
+  else await serveAll(config);
+}
+
+/** A node that needs the store and nothing else. */
+async function serveTree(config: Config): Promise<void> {
+  const log = createLogger(config.logLevel);
+  const reader = await createReader({ config, log });
+  const server = createReadServer(reader);
+  const address = await server.listen(config.listen);
+  stdout.write(`Entrepot is listening on ${config.publicUrl ?? address}, and only reads\n`);
+  stopOnSignal(() => server.close());
+}
+
+/** The first of several nodes that start on an empty catalog fills it, and the others find that. */
+async function fillIfEmpty(app: App): Promise<Initialised | null> {
+  return await app.identities.run('initialise', async () =>
+    (await listTokens(app.db)).length === 0 ? await initialise(app, app.config.adminToken) : null,
+  );
+}
+
+async function serveAll(config: Config): Promise<void> {
+  if (config.database.engine === 'postgres' && config.publicUrl === undefined)
+    throw new ConfigError('public_url: needed with PostgreSQL: it is signed, and the same on every node.');
   // The space for new objects is 16 MB by now, and enough: it would grow to 64 MB and never be given back.
   setFlagsFromString('--semi-space-growth-factor=1');
   const log = createLogger(config.logLevel);
@@ -32,16 +58,20 @@ async function serve(config: Config): Promise<void> {
   const publicUrl = config.publicUrl ?? baseUrl(host, port);
   log.debug({ config: printableConfig(config) }, 'settings');
   const app = await createApp({ config, log, publicUrl });
-  const made = (await listTokens(app.db)).length === 0 ? await initialise(app, config.adminToken) : null;
+  const made = await fillIfEmpty(app);
   await app.publisher.recover();
   await app.setupFiles.writeAll();
+  await app.visibility.writeAll();
   await showPins(app);
-  const server = await createServer(app);
+  const server = config.role === 'publish' ? createReadServer(app) : await createServer(app);
   await server.listen({ host, port });
   app.publisher.start();
-  app.collector.start(config.collectMs);
+  if (config.role !== 'api') {
+    app.collector.start(config.collectMs);
+    app.deliveries.start();
+  }
   app.downloads.start();
-  app.deliveries.start();
+  app.visibility.start();
   stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
   log.info({ publicUrl, dataDir: config.dataDir }, 'listening');
   stopOnSignal(async () => {

@@ -233,6 +233,8 @@ export type SigningKeyRow = {
   created_at: number;
 };
 
+export type LeaseRow = { name: string; holder: string; renewals: number; wanted: number };
+
 /** `day` is days since 1970-01-01 in UTC. */
 type DownloadRow = { package: string; day: number; count: number };
 
@@ -260,6 +262,7 @@ export type Tables = {
   sessions: SessionRow;
   webhooks: WebhookRow;
   deliveries: DeliveryRow;
+  leases: LeaseRow;
   schema_migrations: { name: string; applied_at: number };
 };
 

@@ -52,7 +52,7 @@ const keepAliveMs = 75_000;
 /** How long a client may go on sending after its upload was refused. */
 const lingerMs = 10_000;
 
-function newServer(app: App): Server {
+export function newServer(app: Pick<App, 'log' | 'clock' | 'config'>): Server {
   const loggerInstance: FastifyBaseLogger = app.log;
   return fastify({
     loggerInstance,
@@ -104,7 +104,7 @@ const swaggerOptions: FastifyDynamicSwaggerOptions = {
 };
 
 /** Every answer names its request; every request is counted, and logged when asked for. */
-function addHooks(server: Server, app: App): void {
+export function addHooks(server: Server, app: Pick<App, 'metrics'>): void {
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
@@ -187,7 +187,8 @@ export async function createServer(app: App): Promise<Server> {
     documentRoutes(documents.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });
-  contentRoutes(server, app, identifyPerson);
+  const isPublic = (repository: string): boolean => app.visibility.isPublic(repository);
+  contentRoutes(server, { ...app, isPublic }, identifyPerson);
   iconRoute(server);
   pageRoutes(server, app, identifyPerson);
   feedRoutes(server, app, identifyPerson);

@@ -6,7 +6,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { ChannelRow } from '../db/catalog.ts';
 import { getChannel, listChannels } from '../db/channels.ts';
 import { findGeneration } from '../db/generations.ts';
+import { countPending } from '../db/membership.ts';
 import { AppError } from '../errors.ts';
+import { alone, type Held, type Leases } from '../leases.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { dateAhead } from './ahead.ts';
@@ -27,12 +29,18 @@ export type PublisherDeps = PublishDeps & {
   readonly metrics: Metrics;
   /** The age at which a signature is renewed. */
   readonly resignMs: number;
+  /** Null for the only node. */
+  readonly leases: Leases | null;
 };
 
 /** The repository in a channel's id. */
 function repositoryOf(channelId: string): string {
   return channelId.slice(0, channelId.indexOf('/'));
 }
+
+/** Names of leases: of a round in a channel, and of who waits until there is none in a repository. */
+const publishLease = (channelId: string): string => `publish ${channelId}`;
+const quietLease = (repository: string): string => `quiet ${repository}`;
 
 export class Publisher {
   readonly #deps: PublisherDeps;
@@ -122,7 +130,8 @@ export class Publisher {
   /** Runs `work` when nothing else is being published or signed in this channel. */
   async #exclusively<T>(channelId: string, work: () => Promise<T>): Promise<T> {
     const before = this.#running.get(channelId) ?? Promise.resolve();
-    const begin = (): Promise<T> => this.#gates.enter(repositoryOf(channelId), work);
+    const begin = (): Promise<T> =>
+      this.#gates.enter(repositoryOf(channelId), () => this.#amongNodes(channelId, work));
     const now = before.then(begin, begin);
     this.#running.set(channelId, now);
     try {
@@ -136,13 +145,57 @@ export class Publisher {
   }
 
   /**
+   * The same among all nodes. The lease spares rounds that would lose the head; what keeps history in one line is
+   * the compare-and-set of the head. What a lease cannot rule out is a node that stood still between its commit and
+   * its pointers, and then writes them over newer ones: who is not certain any more that it was alone shows the
+   * head once more.
+   */
+  async #amongNodes<T>(channelId: string, work: () => Promise<T>): Promise<T> {
+    const { leases } = this.#deps;
+    if (!leases) return await work();
+    const repository = repositoryOf(channelId);
+    for (;;) {
+      const outcome = await leases.hold(publishLease(channelId), async (held) => {
+        // Written before this is read, as `quietly` does the other way round: one of the two sees the other.
+        if (await leases.isHeld(quietLease(repository))) return null;
+        if (held.takenOver) this.#unshown.add(channelId);
+        try {
+          return { answer: await work() };
+        } finally {
+          if (!held.isCertain()) await this.#rollForward(channelId);
+        }
+      });
+      if (outcome) return outcome.answer;
+      await leases.free(quietLease(repository));
+    }
+  }
+
+  /** Writes the pointers of the head, until it is the same afterwards. */
+  async #rollForward(channelId: string): Promise<void> {
+    const { db } = this.#deps;
+    for (let shown = -1, { head } = await getChannel(db, channelId); shown !== head;) {
+      this.#unshown.add(channelId);
+      await this.#show(channelId);
+      shown = head;
+      ({ head } = await getChannel(db, channelId));
+    }
+  }
+
+  /**
    * Runs `work` while nothing is being published or signed in any channel of a repository, also in one that is
    * made meanwhile: so nobody comes to name a file just when it is found to be named by nobody. Short, please.
    * Throws `channel_ahead`: the catalog does not know what such a channel names.
    */
-  async quietly<T>(repository: string, work: () => Promise<T>): Promise<T> {
+  async quietly<T>(repository: string, work: (held: Held) => Promise<T>): Promise<T> {
     this.refuseAheadIn(repository);
-    return await this.#gates.shut(repository, work);
+    const { leases } = this.#deps;
+    return await this.#gates.shut(repository, async () => {
+      if (!leases) return await work(alone);
+      return await leases.hold(quietLease(repository), async (held) => {
+        await leases.free(publishLease(`${repository}/`));
+        return await work(held);
+      });
+    });
   }
 
   async #publishAll(channelId: string): Promise<number> {
@@ -238,8 +291,13 @@ export class Publisher {
       try {
         // Settings that could not be published when they were changed: signing again is for what is published.
         await this.publish(channel.id);
-        if (await this.#exclusively(channel.id, () => signAgain(this.#deps, channel.id)))
-          signed.push(channel.id);
+        const sign = async (): Promise<boolean> => {
+          // Another node may have done so while this one waited.
+          const now = await findGeneration(db, channel.id, (await getChannel(db, channel.id)).head);
+          if (now && clock.now() - now.signed_at < resignMs) return false;
+          return await signAgain(this.#deps, channel.id);
+        };
+        if (await this.#exclusively(channel.id, sign)) signed.push(channel.id);
       } catch (error) {
         log.error({ err: error, channel: channel.id }, 'could not be signed again');
       }
@@ -247,11 +305,22 @@ export class Publisher {
     return signed;
   }
 
-  /** Looks for stale signatures, and for what failed, now and then every minute, until `stop`. */
+  /** Publishes what waits in the catalog: a node that is gone may have recorded it. */
+  async publishLeft(): Promise<void> {
+    for (const id of (await countPending(this.#deps.db)).keys())
+      try {
+        await this.publish(id);
+      } catch (error) {
+        this.#deps.log.error({ err: error, channel: id }, 'could not be brought up to date');
+      }
+  }
+
+  /** Looks for stale signatures, and for what failed or was left, now and then every minute, until `stop`. */
   start(): void {
     const check = async (): Promise<void> => {
       try {
         await this.showUnshown();
+        if (this.#deps.leases) await this.publishLeft();
         const signed = await this.signStale();
         if (signed.length > 0) this.#deps.log.info({ channels: signed }, 'signed again');
       } catch (error) {

@@ -1,10 +1,19 @@
-/** Locks by name within this process: who holds one runs alone among those with the same name. */
+import { alone, type Held, type Leases } from '../leases.ts';
+
+/** Locks by name: who holds one runs alone among those with the same name, on this node and on all others. */
 export class Mutexes {
   readonly #tails = new Map<string, Promise<void>>();
+  readonly #leases: Leases | null;
 
-  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** `leases`: null for the only node. */
+  constructor(leases: Leases | null) {
+    this.#leases = leases;
+  }
+
+  async run<T>(name: string, work: (held: Held) => Promise<T>): Promise<T> {
     const before = this.#tails.get(name) ?? Promise.resolve();
-    const result = before.then(work);
+    const leases = this.#leases;
+    const result = before.then(() => (leases ? leases.hold(name, work) : work(alone)));
     const tail = result.then(
       () => undefined,
       () => undefined,

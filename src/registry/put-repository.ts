@@ -11,6 +11,7 @@ import type { EphemeralRule } from './ephemeral.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { Mutexes } from './mutexes.ts';
 import { recordEvent } from './record-event.ts';
+import type { Visibility } from './visibility.ts';
 import type { SetupFiles } from './setup-files.ts';
 import {
   goesByProducers,
@@ -40,8 +41,7 @@ export type PutRepositoryDeps = {
   readonly clock: Clock;
   readonly keyRing: KeyRing;
   readonly identities: Mutexes;
-  /** Which repositories are public, for the read path, which asks no database. */
-  readonly visibility: Map<string, 'public' | 'private'>;
+  readonly visibility: Visibility;
   readonly setupFiles: SetupFiles;
 };
 
@@ -72,7 +72,7 @@ export async function putRepository(
         await recordEvent(db, { at: deps.clock.now(), actor, repository: name, kind, detail });
       });
     // After the row, which the key refers to; when this fails, the same call again makes up for it.
-    deps.visibility.set(name, repository.visibility);
+    await deps.visibility.set(name, repository.visibility === 'public');
     if (!(await deps.keyRing.has(name))) await deps.keyRing.generate(actor, name);
     if (old) await deps.setupFiles.writeRepository(name);
     return { repository, created: old === undefined };

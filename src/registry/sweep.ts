@@ -123,10 +123,11 @@ async function deleteDead(
     report.deleted.push(...dead.map(sweptOf));
     return;
   }
-  await publisher.quietly(repository, async () => {
+  await publisher.quietly(repository, async (held) => {
     await marks.readOn();
     for (const entry of dead) {
       if (marks.has(entry.key)) continue;
+      held.confirm();
       await store.delete(entry.key);
       report.deleted.push(sweptOf(entry));
     }
@@ -157,9 +158,10 @@ async function sweepPool(
       continue;
     }
     const filename = key.slice(key.lastIndexOf('/') + 1);
-    await identities.run(packageLock(request.repository, format ?? '', filename), async () => {
+    await identities.run(packageLock(request.repository, format ?? '', filename), async (held) => {
       const [row] = await findByPaths(db, [key]);
       if (!isDead(entry, row?.collected_at)) return;
+      held.confirm();
       await store.delete(key);
       report.deleted.push(sweptOf(entry));
     });

@@ -14,6 +14,7 @@ import { AppError } from '../errors.ts';
 import { formatNames, formatOf } from '../formats/formats.ts';
 import type { Finding, PackageFacts } from '../formats/package.ts';
 import { createId } from '../ids.ts';
+import type { Held } from '../leases.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { signPacket } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
@@ -166,7 +167,7 @@ async function exclusively<T>(
   deps: Pick<UploadDeps, 'identities'>,
   { place: { repository, format } }: Target,
   filename: string,
-  work: () => Promise<T>,
+  work: (held: Held) => Promise<T>,
 ): Promise<T> {
   return await deps.identities.run(packageLock(repository, format, filename), work);
 }
@@ -251,7 +252,7 @@ async function intake(
     const read = await reader.read({ format, path: staged.path, place: target.place, producerKeys }); // 3 parse
     const { name, version, architecture } = read.facts.identity;
     const identity = { ...target.place, name, version, architecture };
-    return await exclusively(deps, target, read.facts.filename, async () => {
+    return await exclusively(deps, target, read.facts.filename, async (held) => {
       const known = await findByIdentity(deps.db, identity); // 4 check
       if (known) {
         refuseOtherBytes(known, staged);
@@ -277,7 +278,7 @@ async function intake(
       } catch (error) {
         // When the connection broke, the record may hold all the same: the collector sees what nothing names.
         const isUncertain = error instanceof AppError && error.code === 'catalog_unavailable';
-        if (!isUncertain) await deps.store.delete(signed.key);
+        if (!isUncertain && held.isCertain()) await deps.store.delete(signed.key);
         throw error;
       }
     });
@@ -462,11 +463,11 @@ async function publish(
   try {
     return await publisher.publish(id);
   } catch (error) {
-    const outcome = await exclusively(deps, target, row.filename, async () => {
+    const outcome = await exclusively(deps, target, row.filename, async (held) => {
       const withdrawn = await withdrawUpload(deps.db, event, row.id);
       // A store that does not answer may delete it later, when the same file was uploaded again: the collector has it.
       const isAnswering = !(error instanceof AppError && error.code === 'store_unavailable');
-      if (withdrawn.package && isAnswering) await deps.store.delete(row.path);
+      if (withdrawn.package && isAnswering && held.isCertain()) await deps.store.delete(row.path);
       return withdrawn;
     });
     if (outcome.changes) throw error;

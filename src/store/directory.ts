@@ -6,6 +6,7 @@ import {
   mkdir,
   open,
   opendir,
+  readdir,
   readlink,
   rename,
   rm,
@@ -234,10 +235,13 @@ export class DirectoryStore implements Store {
     }
   }
 
-  /** Removes what writes that did not come to their end have left. Only while nothing writes. */
-  async clearTemporary(): Promise<void> {
-    await rm(join(this.root, temporaryFolder), { recursive: true, force: true });
-    this.#folders.delete(join(this.root, temporaryFolder));
+  /** Removes what writes that began before `before` (ms) and did not come to their end have left. */
+  async clearTemporary(before: number): Promise<void> {
+    const folder = join(this.root, temporaryFolder);
+    for (const name of (await readdir(folder).catch(nullIfMissing)) ?? []) {
+      const stat = await lstat(join(folder, name)).catch(nullIfMissing);
+      if (stat && stat.mtimeMs < before) await rm(join(folder, name), { recursive: true, force: true });
+    }
   }
 
   #path(key: string): string {

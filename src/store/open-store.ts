@@ -14,14 +14,19 @@ export type StoreChoice = {
 
 export type OpenedStore = {
   readonly store: Store;
-  /** Removes what writes that did not come to their end have left. Only while nothing writes. */
-  readonly clear: (now: number) => Promise<void>;
+  /**
+   * Removes what writes that did not come to their end have left: all of it while nothing else writes, or what no
+   * other node can be writing any more.
+   */
+  readonly clear: (now: number, isAlone: boolean) => Promise<void>;
 };
 
 /** Calls at once: uploads and a publication of several channels, and what is read meanwhile. */
 const concurrency = 64;
 const attempts = 4;
 const pointerSpacingMs = 1000;
+/** A write takes minutes at most, of whatever size. */
+const abandonedMs = 86_400_000;
 
 /** `fatal`: what ends the process when a disk does not take what was written. Throws `store_unavailable`. */
 export async function openStore(
@@ -30,7 +35,7 @@ export async function openStore(
 ): Promise<OpenedStore> {
   if (place.kind === 'directory') {
     const store = new DirectoryStore(place.path, fatal);
-    return { store, clear: () => store.clearTemporary() };
+    return { store, clear: (now, isAlone) => store.clearTemporary(isAlone ? Infinity : now - abandonedMs) };
   }
   const bucket = new Bucket(place, { timeoutMs: storeTimeoutMs, attempts, concurrency });
   await bucket.check();

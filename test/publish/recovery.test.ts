@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { isOnPostgres } from '../catalogs.ts';
 import { listGenerations } from '../../src/db/generations.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { jsonOf } from '../ask.ts';
@@ -101,7 +102,8 @@ t.test('a crash before the commit: the upload is published at the next start, wi
   }
 });
 
-t.test('what a crash left behind is cleared away', async (t) => {
+// Of several nodes another one may be writing: what is a day old goes (store/directory.test.ts).
+t.test('what a crash left behind is cleared away', { skip: isOnPostgres() }, async (t) => {
   const server = await startInProcess(t, { settings });
   await server.close();
   for (const dir of ['staging', 'tree/.tmp']) {

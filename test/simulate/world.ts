@@ -172,7 +172,7 @@ export class Machine {
     const { readers, stagingDir, metrics, signer } = ground;
     const signerOf = (): Promise<Signer> => Promise.resolve(signer);
     const settings = { validMs: 7 * 24 * hourMs, resignMs: 12 * hourMs, publicUrl };
-    const publisher = new Publisher({ db, store, clock, log, metrics, signerOf, ...settings });
+    const publisher = new Publisher({ db, store, clock, log, metrics, signerOf, leases: null, ...settings });
     const settled = (channel: string): Promise<void> => publisher.settled(channel);
     return {
       hazard,
@@ -184,7 +184,7 @@ export class Machine {
       setupFiles: new SetupFiles({ db, store, clock, publicUrl }),
       readers,
       signerOf,
-      identities: new Mutexes(),
+      identities: new Mutexes(null),
       stagingDir,
       receiveLimits: { maxBytes: 2 ** 24, idleMs: 600_000 },
       keepTimes,

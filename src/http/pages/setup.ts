@@ -50,7 +50,7 @@ export const setupRoutes: PageRoutes = ({ app, identify, page }) => {
 
 async function guidePage(app: App, row: ChannelRow, client: string | null): Promise<Page> {
   const { repository, name, format } = row;
-  const isPrivate = app.visibility.get(repository) !== 'public';
+  const isPrivate = !app.visibility.isPublic(repository);
   const guides = setupGuides({ format, repository, channel: name, publicUrl: app.publicUrl, isPrivate });
   const current = client === null ? guides[0] : guides.find(({ id }) => id === client);
   if (!current) throw new AppError('not_found', `There is no set-up page for "${client ?? ''}".`);

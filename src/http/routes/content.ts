@@ -10,7 +10,11 @@ import { sendFile } from '../send-file.ts';
 import type { StoredFile } from '../../store/store.ts';
 import type { Server } from '../instance.ts';
 
-type ContentDeps = Pick<App, 'store' | 'clock' | 'visibility' | 'downloads' | 'snapshots'>;
+export type ContentDeps = Pick<App, 'store' | 'clock' | 'snapshots'> & {
+  /** Told the key of each package that is fetched. */
+  readonly downloads: Pick<App['downloads'], 'count'>;
+  readonly isPublic: (repository: string) => boolean | Promise<boolean>;
+};
 
 /** Decodes a request path, once, to a key of the store; null for what cannot be one. */
 export function keyOfPath(url: string): string | null {
@@ -34,12 +38,12 @@ function repositoryOf(key: string): string {
 
 export function contentRoutes(server: Server, app: ContentDeps, identify: Identify): void {
   const pairs = new Pairs(app.store);
-  const authorise = async (request: FastifyRequest, key: string): Promise<void> => {
+  const authorise = async (request: FastifyRequest, key: string): Promise<boolean> => {
     const name = repositoryOf(key);
     // A private repository and one that is not there answer alike (T24).
-    if (app.visibility.get(name) === 'public') return;
+    if (await app.isPublic(name)) return true;
     const actor = await identify(request);
-    if (maySee(actor, { name, visibility: 'private' })) return;
+    if (maySee(actor, { name, visibility: 'private' })) return false;
     if (actor.kind === 'anonymous')
       throw new AppError('unauthenticated', 'Nothing is served here without a token.');
     throw notFound(request);
@@ -47,8 +51,8 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const key = keyOfPath(request.raw.url ?? '');
     if (key === null) throw notFound(request);
-    await authorise(request, key);
-    const form = { key, clock: app.clock, isPublic: app.visibility.get(repositoryOf(key)) === 'public' };
+    const isPublic = await authorise(request, key);
+    const form = { key, clock: app.clock, isPublic };
     const open = (shown: string): Promise<StoredFile | null> =>
       pairs.open(request.raw, repositoryOf(key), shown);
     const found = await openStored(open, key);

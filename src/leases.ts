@@ -1,0 +1,135 @@
+/**
+ * What one of several nodes does alone: publishing a channel, deciding what stands under a file name, collecting. A
+ * lease is a row of the catalog that its holder counts on; a row that stands still for `leaseMs` is taken over. No
+ * clock is compared with another one's: each node measures by its own how long it has seen no change.
+ */
+import { setTimeout } from 'node:timers/promises';
+import type { Catalog } from './db/catalog.ts';
+import { giveLeaseBack, listLeases, renewLease, takeLease, takeOverLease, wantLease } from './db/leases.ts';
+import type { SeenLease } from './db/leases.ts';
+import { AppError } from './errors.ts';
+import { createId } from './ids.ts';
+
+/** From the last sign of life of a holder to the one who takes over: failover is this and some seconds. */
+const leaseMs = 12_000;
+const renewEveryMs = 3_000;
+/** Before the end of what is certain: a write that is begun has to arrive. */
+const marginMs = 4_000;
+const pauseMs = 15;
+/** Who gave back what others wait for lets them come first. */
+const yieldMs = 3 * pauseMs;
+
+/** What `work` knows of the lease that it runs under. */
+export type Held = {
+  /** Whether the one before was gone without giving it back: what was begun may be half done. */
+  readonly takenOver: boolean;
+  /** Whether nobody else can have it yet. */
+  readonly isCertain: () => boolean;
+  /** Throws `catalog_unavailable` unless it is certain: to be called right before what cannot be undone. */
+  readonly confirm: () => void;
+};
+
+/** Of the only node: nobody else is there. */
+export const alone: Held = { takenOver: false, isCertain: () => true, confirm: () => undefined };
+
+/** A holder as it was seen first; when it does not change for `leaseMs`, it is gone. */
+class Watch {
+  #seen: SeenLease | null = null;
+  #since = 0;
+
+  /** Whether the holder has stood still for too long. */
+  isGone(seen: SeenLease): boolean {
+    if (this.#seen?.holder !== seen.holder || this.#seen.renewals !== seen.renewals) {
+      this.#seen = seen;
+      this.#since = performance.now();
+    }
+    return performance.now() - this.#since > leaseMs;
+  }
+}
+
+async function pause(): Promise<void> {
+  await setTimeout(pauseMs * (0.5 + Math.random()));
+}
+
+export class Leases {
+  readonly #db: Catalog;
+  readonly #yieldUntil = new Map<string, number>();
+
+  constructor(db: Catalog) {
+    this.#db = db;
+  }
+
+  /** Runs `work` while no other node runs something under this name. */
+  async hold<T>(name: string, work: (held: Held) => Promise<T>): Promise<T> {
+    const holder = createId(Date.now());
+    await this.#letOthersFirst(name);
+    const begun = await this.#take(name, holder);
+    const renewal = this.#keep(name, holder, begun.at);
+    try {
+      return await work({ ...renewal.held, takenOver: begun.takenOver });
+    } finally {
+      clearInterval(renewal.timer);
+      // What is not given back is taken over.
+      const isWanted = await giveLeaseBack(this.#db, name, holder).catch(() => false);
+      if (isWanted) this.#yieldUntil.set(name, performance.now() + yieldMs);
+    }
+  }
+
+  /** Resolves once no node holds a lease whose name begins so, given back or left by a holder who is gone. */
+  async free(prefix: string): Promise<void> {
+    const watches = new Map<string, Watch>();
+    for (;;) {
+      const held = (await listLeases(this.#db, prefix)).filter((seen) => {
+        const watch = watches.get(seen.name) ?? new Watch();
+        watches.set(seen.name, watch);
+        return !watch.isGone(seen);
+      });
+      if (held.length === 0) return;
+      await pause();
+    }
+  }
+
+  async isHeld(name: string): Promise<boolean> {
+    return (await listLeases(this.#db, name)).some((lease) => lease.name === name);
+  }
+
+  async #letOthersFirst(name: string): Promise<void> {
+    const until = this.#yieldUntil.get(name);
+    if (until === undefined) return;
+    this.#yieldUntil.delete(name);
+    await setTimeout(Math.max(0, until - performance.now()));
+  }
+
+  async #take(name: string, holder: string): Promise<{ takenOver: boolean; at: number }> {
+    const watch = new Watch();
+    for (let isFirst = true; ; isFirst = false) {
+      const at = performance.now();
+      const seen = await takeLease(this.#db, name, holder);
+      if (!seen) return { takenOver: false, at };
+      if (watch.isGone(seen) && (await takeOverLease(this.#db, seen, holder))) return { takenOver: true, at };
+      if (isFirst) await wantLease(this.#db, name);
+      await pause();
+    }
+  }
+
+  #keep(
+    name: string,
+    holder: string,
+    takenAt: number,
+  ): { held: Omit<Held, 'takenOver'>; timer: NodeJS.Timeout } {
+    let certainUntil = takenAt + leaseMs - marginMs;
+    const renew = async (): Promise<void> => {
+      const at = performance.now();
+      if (await renewLease(this.#db, name, holder)) certainUntil = at + leaseMs - marginMs;
+      else certainUntil = 0;
+    };
+    const timer = setInterval(() => void renew().catch(() => undefined), renewEveryMs);
+    timer.unref();
+    const isCertain = (): boolean => performance.now() < certainUntil;
+    const confirm = (): void => {
+      if (!isCertain())
+        throw new AppError('catalog_unavailable', `Another node may have taken "${name}" over meanwhile.`);
+    };
+    return { held: { isCertain, confirm }, timer };
+  }
+}
