@@ -29,6 +29,7 @@ import { Deliveries } from './webhooks/deliveries.ts';
 import type { Fatal } from './store/directory.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
+import { watched, type Changes } from './store/watched.ts';
 
 export type App = {
   readonly config: Config;
@@ -37,6 +38,9 @@ export type App = {
   readonly metrics: Metrics;
   readonly db: Catalog;
   readonly store: Store;
+  readonly changes: Changes;
+  /** Whether nobody else writes into the store, so that `changes` tells of all of them. */
+  readonly isSoleWriter: boolean;
   /** No trailing slash. */
   readonly publicUrl: string;
   readonly keyRing: KeyRing;
@@ -85,7 +89,9 @@ export async function createApp({
   resolve = systemResolve,
 }: AppOptions): Promise<App> {
   const dataDir = await openDataDir(config, log, clock);
-  const { db, store, stagingDir, keysDir } = dataDir;
+  const { db, stagingDir, keysDir } = dataDir;
+  const changes = { count: 0 };
+  const store = watched(dataDir.store, changes);
   const metrics = new Metrics();
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
@@ -111,6 +117,8 @@ export async function createApp({
     metrics,
     db,
     store,
+    changes,
+    isSoleWriter: config.database.engine === 'sqlite',
     publicUrl,
     keyRing,
     signerOf,

@@ -23,6 +23,11 @@ export function signatureBeside(key: string): string | null {
   return key.endsWith('/repodata/repomd.xml') ? `${key}.asc` : null;
 }
 
+/** A signature that stands beside what it is over. */
+export function isSignature(key: string): boolean {
+  return /\/(Release\.gpg|repomd\.xml\.asc)$/.test(key);
+}
+
 /** A package's file, by whichever of its names. */
 export function isPackageFile(key: string): boolean {
   return /\/(pool|packages)\/.*\.(u?deb|rpm|dsc)$/.test(key);
@@ -55,6 +60,6 @@ const types: readonly (readonly [RegExp, string])[] = [
 
 /** The media type of a key. By-hash names say nothing of what they hold. */
 export function mediaType(key: string): string {
-  if (key.endsWith('/Release.gpg') || key.endsWith('.xml.asc')) return 'application/pgp-signature';
+  if (isSignature(key)) return 'application/pgp-signature';
   return types.find(([pattern]) => pattern.test(key))?.[1] ?? 'application/octet-stream';
 }

@@ -44,6 +44,27 @@ export class Pairs {
     return this.#takeSignature(request, key) ?? (await this.#store.open(key));
   }
 
+  /**
+   * Keeps the signature of a document that is sent from memory. False when it is not known: then it has to be opened.
+   */
+  recall(request: IncomingMessage, key: string, documentMs: number): boolean {
+    const signature = signatureBeside(key);
+    if (signature === null || request.method !== 'GET' || !isDirect(request)) return true;
+    const known = this.#fitting.get(key);
+    if (known?.documentMs !== documentMs) return false;
+    this.#keep(request, signature, known.signature);
+    return true;
+  }
+
+  #keep(request: IncomingMessage, key: string, signature: Content): void {
+    this.#kept.set(request.socket, {
+      ...signature,
+      key,
+      by: speaker(request),
+      until: Date.now() + keepMs,
+    });
+  }
+
   /** The document, and its own signature kept for the next request. Without one that fits it is sent all the same. */
   async #openDocument(
     request: IncomingMessage,
@@ -55,10 +76,7 @@ export class Pairs {
       const file = await this.#store.open(key);
       if (!file) return null;
       const signature = await this.#signatureOf(repository, { key, file, signatureKey });
-      if (signature) {
-        const kept = { ...signature, key: signatureKey, by: speaker(request), until: Date.now() + keepMs };
-        this.#kept.set(request.socket, kept);
-      }
+      if (signature) this.#keep(request, signatureKey, signature);
       if (signature || look === looks) return file;
       await file.close();
       await wait(betweenLooksMs);
@@ -86,7 +104,7 @@ export class Pairs {
     const kept = this.#kept.get(request.socket);
     if (kept?.key !== key || !isDirect(request)) return null;
     this.#kept.delete(request.socket);
-    return kept.by === speaker(request) && Date.now() < kept.until ? fileOf(kept) : null;
+    return kept.by === speaker(request) && Date.now() < kept.until ? inMemory(kept) : null;
   }
 
   async #read(key: string): Promise<Content | null> {
@@ -115,7 +133,8 @@ function speaker({ headers }: IncomingMessage): string {
   return `${headers['user-agent'] ?? ''}\n${headers.authorization ?? ''}`;
 }
 
-function fileOf({ bytes, lastModifiedMs }: Kept): StoredFile {
+/** A file that is not in a store. */
+export function inMemory({ bytes, lastModifiedMs }: Content): StoredFile {
   return {
     sizeBytes: bytes.length,
     lastModifiedMs,

@@ -1,4 +1,5 @@
 /** Serving one file of the published tree: conditional requests and ranges as DESIGN, "What clients see", says. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
@@ -8,7 +9,7 @@ import type { ByteRange, StoredFile } from '../store/store.ts';
 const day = 86_400;
 
 /** Changes whenever the bytes do: an immutable name has one content, a pointer's time always rises. */
-function entityTag(file: StoredFile): string {
+function entityTag(file: Pick<StoredFile, 'sizeBytes' | 'lastModifiedMs'>): string {
   return `"${file.sizeBytes.toString(16)}-${file.lastModifiedMs.toString(16)}"`;
 }
 
@@ -24,30 +25,70 @@ export type FileToSend = {
   readonly onDownload?: () => void;
 };
 
+export type Validators = {
+  readonly etag: string;
+  /** In milliseconds, whole seconds; null for what does not change with time. */
+  readonly lastModified: number | null;
+};
+
+/** What every answer for a file says of it. */
+export function headersOf({
+  key,
+  sizeBytes,
+  lastModifiedMs,
+  now,
+  isPublic,
+  decompress = false,
+}: Pick<StoredFile, 'sizeBytes' | 'lastModifiedMs'> &
+  Pick<FileToSend, 'key' | 'isPublic'> & { readonly now: number; readonly decompress?: boolean }): {
+  headers: Readonly<Record<string, string>>;
+  type: string;
+  validators: Validators;
+} {
+  const immutable = isImmutable(key);
+  const tag = entityTag({ sizeBytes, lastModifiedMs });
+  const etag = decompress ? tag.replace(/"$/, '-plain"') : tag;
+  const lastModified = Math.floor(lastModifiedMs / 1000) * 1000;
+  return {
+    headers: {
+      etag,
+      // A pointer whose time was moved ahead of the clock shows that of the clock (RFC 9110, 8.8.2.1): no pointer
+      // will ever have that time again, so the next question is answered in full. Without any, apt puts its own.
+      'last-modified': new Date(Math.min(lastModified, now)).toUTCString(),
+      'cache-control': cacheControl(immutable, isPublic),
+      // Elsewhere no `none`: apt would take it for the whole server and start every download from the beginning.
+      ...(immutable && !decompress && { 'accept-ranges': 'bytes' }),
+      'x-content-type-options': 'nosniff',
+    },
+    type: mediaType(key),
+    validators: { etag, lastModified: isByDigest(key) ? null : lastModified },
+  };
+}
+
 /** Sends a file, or what a conditional request leaves of it. */
 export async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
   { key, file, clock, decompress, isPublic, onDownload }: FileToSend,
 ): Promise<FastifyReply> {
-  const immutable = isImmutable(key);
-  const etag = decompress ? entityTag(file).replace(/"$/, '-plain"') : entityTag(file);
-  const lastModified = Math.floor(file.lastModifiedMs / 1000) * 1000;
-  reply.header('etag', etag);
-  // A pointer whose time was moved ahead of the clock shows that of the clock (RFC 9110, 8.8.2.1): no pointer
-  // will ever have that time again, so the next question is answered in full. Without any, apt puts its own.
-  reply.header('last-modified', new Date(Math.min(lastModified, clock.now())).toUTCString());
-  reply.header('cache-control', cacheControl(immutable, isPublic));
-  // Elsewhere no `none`: apt would take it for the whole server and start every download from the beginning.
-  if (immutable && !decompress) reply.header('accept-ranges', 'bytes');
-  reply.header('x-content-type-options', 'nosniff');
-  if (isUnchanged(request, { etag, lastModified: isByDigest(key) ? null : lastModified })) {
+  const { sizeBytes, lastModifiedMs } = file;
+  const now = clock.now();
+  const { headers, type, validators } = headersOf({
+    key,
+    sizeBytes,
+    lastModifiedMs,
+    now,
+    isPublic,
+    decompress,
+  });
+  reply.headers(headers);
+  if (isUnchanged(request.headers, validators)) {
     await file.close();
     return reply.code(304).send();
   }
-  reply.type(mediaType(key));
+  reply.type(type);
   if (decompress) return await sendDecompressed(request, reply, file);
-  const range = immutable ? parseRange(request, file.sizeBytes, { etag, lastModified }) : null;
+  const range = isImmutable(key) ? parseRange(request, file) : null;
   if (range === 'unsatisfiable') {
     await file.close();
     return reply.code(416).header('content-range', `bytes */${file.sizeBytes}`).send();
@@ -87,29 +128,27 @@ async function sendDecompressed(
 /**
  * RFC 9110 section 13: If-None-Match decides alone when it is there. By time, only the very second counts as
  * unchanged: a pointer's times only rise, and a client that names another second has another content.
- * `lastModified` is null for what does not change with time.
  */
-function isUnchanged(
-  request: FastifyRequest,
-  { etag, lastModified }: { etag: string; lastModified: number | null },
-): boolean {
-  const match = request.headers['if-none-match'];
+export function isUnchanged(headers: IncomingHttpHeaders, { etag, lastModified }: Validators): boolean {
+  const match = headers['if-none-match'];
   if (match !== undefined)
     return match === '*' || match.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
-  const since = request.headers['if-modified-since'];
+  const since = headers['if-modified-since'];
   return since !== undefined && Date.parse(since) === lastModified;
 }
 
 /** One range of RFC 9110 section 14; several, or what cannot be read, are answered with the whole file. */
-function parseRange(
-  request: FastifyRequest,
-  sizeBytes: number,
-  { etag, lastModified }: { etag: string; lastModified: number },
-): ByteRange | 'unsatisfiable' | null {
+function parseRange(request: FastifyRequest, file: StoredFile): ByteRange | 'unsatisfiable' | null {
+  const { sizeBytes } = file;
   const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
   if (!match || (match[1] === '' && match[2] === '')) return null;
   const condition = request.headers['if-range'];
-  if (typeof condition === 'string' && condition !== etag && Date.parse(condition) !== lastModified)
+  const lastModified = Math.floor(file.lastModifiedMs / 1000) * 1000;
+  if (
+    typeof condition === 'string' &&
+    condition !== entityTag(file) &&
+    Date.parse(condition) !== lastModified
+  )
     return null;
   const [first, last] = [match[1] ?? '', match[2] ?? ''];
   const start = first === '' ? Math.max(0, sizeBytes - Number(last)) : Number(first);

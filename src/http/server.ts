@@ -23,9 +23,11 @@ import { createId } from '../ids.ts';
 import { version } from '../version.ts';
 import { finishHandlers } from './busy.ts';
 import { createIdentification, type Identify } from './identify.ts';
+import { HotFiles } from './hot-files.ts';
 import { Lingering } from './linger.ts';
 import type { Server } from './instance.ts';
 import { acceptForms } from './forms.ts';
+import { Pairs } from './pairs.ts';
 import { sendProblemPage, wantsPage } from './problem-page.ts';
 import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -121,6 +123,16 @@ export function addHooks(server: Server, app: Pick<App, 'metrics'>): void {
   });
 }
 
+/** What is in memory is sent before anything else looks at the request; a server that is closing says so. */
+function answerHot({ server }: Server, hot: HotFiles): void {
+  const others = server.listeners('request');
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (server.listening && hot.answer(request, response)) return;
+    for (const answer of others) answer.call(server, request, response);
+  });
+}
+
 /** Errors as pages for people with a browser, as problem details for programs. */
 function answerProblems(server: Server, app: App, identify: Identify): void {
   const answer = async (
@@ -188,7 +200,10 @@ export async function createServer(app: App): Promise<Server> {
     done();
   });
   const isPublic = (repository: string): boolean => app.visibility.isPublic(repository);
-  contentRoutes(server, { ...app, isPublic }, identifyPerson);
+  const pairs = new Pairs(app.store);
+  const hot = new HotFiles(app, pairs);
+  contentRoutes(server, { ...app, isPublic }, identifyPerson, { pairs, hot });
+  answerHot(server, hot);
   iconRoute(server);
   pageRoutes(server, app, identifyPerson);
   feedRoutes(server, app, identifyPerson);

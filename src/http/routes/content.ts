@@ -5,7 +5,8 @@ import { maySee } from '../../auth/permissions.ts';
 import { AppError } from '../../errors.ts';
 import { isPackageFile } from '../../formats/tree.ts';
 import type { Identify } from '../identify.ts';
-import { Pairs } from '../pairs.ts';
+import type { HotFiles } from '../hot-files.ts';
+import type { Pairs } from '../pairs.ts';
 import { sendFile } from '../send-file.ts';
 import type { StoredFile } from '../../store/store.ts';
 import type { Server } from '../instance.ts';
@@ -36,8 +37,10 @@ function repositoryOf(key: string): string {
   return folder === 'keys' ? last.replace(/\.(asc|gpg)$/, '') : name;
 }
 
-export function contentRoutes(server: Server, app: ContentDeps, identify: Identify): void {
-  const pairs = new Pairs(app.store);
+/** What is kept in memory for those who ask again; `hot` is null where nobody knows what others change. */
+export type Kept = { readonly pairs: Pairs; readonly hot: HotFiles | null };
+
+export function contentRoutes(server: Server, app: ContentDeps, identify: Identify, { pairs, hot }: Kept): void {
   const authorise = async (request: FastifyRequest, key: string): Promise<boolean> => {
     const name = repositoryOf(key);
     // A private repository and one that is not there answer alike (T24).
@@ -49,12 +52,14 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     throw notFound(request);
   };
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const key = keyOfPath(request.raw.url ?? '');
+    const { url = '' } = request.raw;
+    const key = keyOfPath(url);
     if (key === null) throw notFound(request);
     const isPublic = await authorise(request, key);
     const form = { key, clock: app.clock, isPublic };
     const open = (shown: string): Promise<StoredFile | null> =>
       pairs.open(request.raw, repositoryOf(key), shown);
+    const moment = hot?.moment() ?? 0;
     const found = await openStored(open, key);
     const snapshot = found === null ? await app.snapshots.resolve(key) : null;
     const shown = found ?? (snapshot === null ? null : await openStored(open, snapshot));
@@ -62,7 +67,11 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     if (shown.decompress) return await sendFile(request, reply, { ...form, ...shown });
     const onDownload = (): void => app.downloads.count(key);
     const location = await locationOf(request, { key, file: shown.file, isPublic: form.isPublic });
-    if (location === null) return await sendFile(request, reply, { ...form, ...shown, onDownload });
+    if (location === null) {
+      const asked = { key, repository: repositoryOf(key), route: request.routeOptions.url ?? '', moment };
+      const file = found && hot && isPublic ? await hot.keep(url, shown.file, asked) : shown.file;
+      return await sendFile(request, reply, { ...form, file, decompress: false, onDownload });
+    }
     await shown.file.close();
     if (request.headers.range === undefined) onDownload();
     // A presigned address soon leads nowhere: nobody may keep it.
