@@ -89,6 +89,13 @@ export const settings = {
       .default('off'),
     help: 'Where downloads of packages from a bucket are redirected: `off`; `presigned`, to the object store itself with a URL that is good for some minutes; or the `https` URL under which a CDN has the bucket (its prefix included), for public repositories. Default: `off`.',
   },
+  accel_location: {
+    schema: z
+      .string()
+      .regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'expected a path like /entrepot-tree')
+      .optional(),
+    help: 'Behind nginx: the `internal` location in which it has the published tree, as `/entrepot-tree`. Large files are then sent by nginx (`X-Accel-Redirect`), after this server has looked at who asks. Only for a tree in a directory.',
+  },
   admin_token: {
     schema: z
       .string()
@@ -178,6 +185,7 @@ const schema = z
     store: settings.store.schema,
     store_timeout: settings.store_timeout.schema,
     redirect_packages: settings.redirect_packages.schema,
+    accel_location: settings.accel_location.schema,
     admin_token: settings.admin_token.schema,
     key_passphrase: settings.key_passphrase.schema,
     max_upload: settings.max_upload.schema,
@@ -196,6 +204,10 @@ const schema = z
   .refine((values) => values.redirect_packages === 'off' || values.store?.startsWith('s3://') === true, {
     path: ['redirect_packages'],
     error: 'packages are redirected to a bucket: set store to s3://bucket[/prefix]',
+  })
+  .refine((values) => values.accel_location === undefined || values.store?.startsWith('s3://') !== true, {
+    path: ['accel_location'],
+    error: 'nginx has no files of a tree in a bucket: see redirect_packages',
   })
   .refine((values) => values.resign_hours <= (values.valid_days * hoursPerDay) / 2, {
     path: ['resign_hours'],
@@ -227,6 +239,8 @@ export type Config = {
   readonly storeTimeoutMs: number;
   /** `off`, `presigned`, or a URL without a slash at its end. */
   readonly redirectPackages: string;
+  /** Of nginx; without a trailing slash. */
+  readonly accelLocation: string | undefined;
   readonly adminToken: string | undefined;
   readonly keyPassphrase: string | undefined;
   readonly maxUploadBytes: number;
@@ -337,6 +351,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     store,
     storeTimeoutMs: values.store_timeout * 1000,
     redirectPackages: values.redirect_packages,
+    accelLocation: values.accel_location,
     adminToken: values.admin_token,
     keyPassphrase: values.key_passphrase,
     maxUploadBytes: values.max_upload,

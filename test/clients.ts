@@ -16,6 +16,7 @@ export const clients = {
   gpgv: 'gpgv',
   gzip: 'gzip',
   mmdebstrap: 'mmdebstrap',
+  nginx: 'nginx-light',
   python3: 'python3',
   rpm: 'rpm',
   rpm2archive: 'rpm2cpio',

@@ -11,7 +11,7 @@ import { sendFile } from '../send-file.ts';
 import type { StoredFile } from '../../store/store.ts';
 import type { Server } from '../instance.ts';
 
-export type ContentDeps = Pick<App, 'store' | 'clock' | 'snapshots'> & {
+export type ContentDeps = Pick<App, 'config' | 'store' | 'clock' | 'snapshots'> & {
   /** Told the key of each package that is fetched. */
   readonly downloads: Pick<App['downloads'], 'count'>;
   readonly isPublic: (repository: string) => boolean | Promise<boolean>;
@@ -56,7 +56,7 @@ export function contentRoutes(server: Server, app: ContentDeps, identify: Identi
     const key = keyOfPath(url);
     if (key === null) throw notFound(request);
     const isPublic = await authorise(request, key);
-    const form = { key, clock: app.clock, isPublic };
+    const form = { key, clock: app.clock, isPublic, accelLocation: app.config.accelLocation };
     const open = (shown: string): Promise<StoredFile | null> =>
       pairs.open(request.raw, repositoryOf(key), shown);
     const moment = hot?.moment() ?? 0;
