@@ -21,6 +21,8 @@ type Hot = {
   readonly route: string;
   readonly bytes: Buffer;
   readonly lastModifiedMs: number;
+  /** Until when its headers are what they are. */
+  readonly untilMs: number;
   readonly validators: Validators;
   /** As Node takes them at once: names and values by turns. */
   readonly head: readonly string[];
@@ -58,10 +60,12 @@ export class HotFiles {
     const hot = this.#files.get(url);
     if (!hot || (method !== 'GET' && method !== 'HEAD') || headers.range !== undefined) return false;
     if (this.#deps.visibility.get(hot.repository) !== 'public') return false;
+    const now = this.#deps.clock.now();
+    if (now >= hot.untilMs) return false;
     if (!this.#pairs.recall(request, hot.key, hot.lastModifiedMs)) return false;
     const started = performance.now();
     const isSame = isUnchanged(headers, hot.validators);
-    const id = ['x-request-id', createId(this.#deps.clock.now())];
+    const id = ['x-request-id', createId(now)];
     if (isSame) response.writeHead(304, [...id, ...hot.unchangedHead]).end();
     else response.writeHead(200, [...id, ...hot.head]).end(method === 'HEAD' ? undefined : hot.bytes);
     this.#deps.metrics.countRequest(hot.route, method, isSame ? 304 : 200, performance.now() - started);
@@ -83,15 +87,13 @@ export class HotFiles {
     return inMemory({ bytes, lastModifiedMs });
   }
 
-  #isToKeep({ sizeBytes, lastModifiedMs }: StoredFile, { key, repository }: Asked): boolean {
-    const { isSoleWriter, clock, log, visibility } = this.#deps;
+  #isToKeep({ sizeBytes }: StoredFile, { key, repository }: Asked): boolean {
+    const { isSoleWriter, log, visibility } = this.#deps;
     // What others write too is not known to have changed.
     const isKnown = isSoleWriter || isImmutable(key);
     return (
       isKnown &&
       sizeBytes <= maxFileBytes &&
-      // Its time would be another one a moment later.
-      lastModifiedMs <= clock.now() &&
       visibility.get(repository) === 'public' &&
       // Downloads are counted, signatures go by what was asked for before, and each request is told in the log.
       !isPackageFile(key) &&
@@ -106,8 +108,11 @@ export class HotFiles {
     const { headers, type, validators } = headersOf({ key, sizeBytes, lastModifiedMs, now, isPublic: true });
     const unchangedHead = Object.entries(headers).flat();
     const head = [...unchangedHead, 'content-type', type, 'content-length', String(sizeBytes)];
+    // One that is ahead of the clock shows the clock's.
+    const untilMs = lastModifiedMs <= now ? Infinity : (Math.floor(now / 1000) + 1) * 1000;
+    const made = { bytes, lastModifiedMs, untilMs, validators, head, unchangedHead };
     this.#drop(url);
-    this.#files.set(url, { key, repository, route, bytes, lastModifiedMs, validators, head, unchangedHead });
+    this.#files.set(url, { key, repository, route, ...made });
     this.#bytes += sizeBytes;
     for (const oldest of this.#files.keys()) {
       if (this.#bytes <= maxBytes && this.#files.size <= maxFiles) break;

@@ -1,9 +1,10 @@
 /** Serving one file of the published tree: conditional requests and ranges as DESIGN, "What clients see", says. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import { isByDigest, isImmutable, mediaType } from '../formats/tree.ts';
+import { sendBytes, type Read } from './send-bytes.ts';
 import type { ByteRange, StoredFile } from '../store/store.ts';
 
 const day = 86_400;
@@ -27,8 +28,8 @@ export type FileToSend = {
   readonly onDownload?: () => void;
 };
 
-/** What is smaller is sent sooner than handed over. */
-const handedOverBytes = 64 * 1024;
+/** What is smaller is sent sooner than handed over, or read in pieces. */
+const largeBytes = 64 * 1024;
 
 /** nginx decodes the path once. */
 function encodedPath(key: string): string {
@@ -102,7 +103,7 @@ export async function sendFile(
   }
   reply.type(type);
   if (decompress) return await sendDecompressed(request, reply, file);
-  if (accelLocation !== undefined && request.method === 'GET' && sizeBytes >= handedOverBytes) {
+  if (accelLocation !== undefined && request.method === 'GET' && sizeBytes >= largeBytes) {
     await file.close();
     if (startsAtFirstByte(request)) onDownload?.();
     // What it says of the range, the length, the time and the tag is nginx's: it answers with the file as it has it.
@@ -120,7 +121,28 @@ export async function sendFile(
     return reply.send('');
   }
   if (!range || range.start === 0) onDownload?.();
-  return reply.send(range ? file.stream(range) : file.stream());
+  if (!file.read || sizeBytes < largeBytes) return reply.send(range ? file.stream(range) : file.stream());
+  return await sendLocal(reply, file, file.read, range ?? { start: 0, end: sizeBytes - 1 });
+}
+
+async function sendLocal(
+  reply: FastifyReply,
+  file: StoredFile,
+  read: Read,
+  range: ByteRange,
+): Promise<FastifyReply> {
+  const { raw } = reply.hijack();
+  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  try {
+    await sendBytes(raw, read, range);
+  } catch (error) {
+    // The client has been promised more than there is: all that is left is to break off.
+    reply.log.error({ err: error }, 'a file could not be sent to its end');
+    raw.destroy();
+  } finally {
+    await file.close();
+  }
+  return reply;
 }
 
 /** What needs a token stays out of the caches that machines share. */

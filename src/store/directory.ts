@@ -183,6 +183,7 @@ export class DirectoryStore implements Store {
       lastModifiedMs: Math.floor(stat.mtimeMs),
       stream: (range?: ByteRange) =>
         createReadStream('', { fd: file, highWaterMark: readChunkBytes, ...(range ?? { start: 0 }) }),
+      read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
       bytes: async () => {
         try {
           return await file.readFile();

@@ -12,6 +12,8 @@ export type StoredFile = {
   readonly lastModifiedMs: number;
   /** Streams the file or a part of it; closes it when the stream ends or is destroyed. Call once, or `close`. */
   readonly stream: (range?: ByteRange) => Readable;
+  /** Fills a buffer with what stands at a position, and says how much that is. Of files that are local. */
+  readonly read?: (buffer: Uint8Array, position: number) => Promise<number>;
   /** The whole file in memory: for pointers and small metadata only. Closes it. */
   readonly bytes: () => Promise<Buffer>;
   readonly close: () => Promise<void>;
