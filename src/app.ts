@@ -89,9 +89,7 @@ export async function createApp({
   resolve = systemResolve,
 }: AppOptions): Promise<App> {
   const dataDir = await openDataDir(config, log, clock);
-  const { db, stagingDir, keysDir } = dataDir;
-  const changes = { count: 0 };
-  const store = watched(dataDir.store, changes);
+  const { db, store, changes, stagingDir, keysDir } = dataDir;
   const metrics = new Metrics();
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
@@ -174,13 +172,15 @@ async function openDataDir(config: Config, log: Logger, clock: Clock) {
   const db = openCatalogAt(config.database, fatal);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const { store, clear } = await openStore(config, fatal);
-  await clear(clock.now(), config.database.engine === 'sqlite');
+  const opened = await openStore(config, fatal);
+  const changes = { count: 0 };
+  const store = watched(opened.store, changes);
+  await opened.clear(clock.now(), config.database.engine === 'sqlite');
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
   const { keysDir } = config;
   await mkdir(keysDir, { recursive: true, mode: 0o700 });
-  return { db, store, stagingDir, keysDir, unlock };
+  return { db, store, changes, stagingDir, keysDir, unlock };
 }
 
 /** After a failed fsync nobody knows what the disk holds: a restart reads it afresh (fsync is never retried). */

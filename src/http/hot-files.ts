@@ -59,7 +59,7 @@ export class HotFiles {
     const { method, headers, url = '' } = request;
     const hot = this.#files.get(url);
     if (!hot || (method !== 'GET' && method !== 'HEAD') || headers.range !== undefined) return false;
-    if (this.#deps.visibility.get(hot.repository) !== 'public') return false;
+    if (!this.#deps.visibility.isPublic(hot.repository)) return false;
     const now = this.#deps.clock.now();
     if (now >= hot.untilMs) return false;
     if (!this.#pairs.recall(request, hot.key, hot.lastModifiedMs)) return false;
@@ -94,7 +94,7 @@ export class HotFiles {
     return (
       isKnown &&
       sizeBytes <= maxFileBytes &&
-      visibility.get(repository) === 'public' &&
+      visibility.isPublic(repository) &&
       // Downloads are counted, signatures go by what was asked for before, and each request is told in the log.
       !isPackageFile(key) &&
       !isSignature(key) &&

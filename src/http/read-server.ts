@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { publicKey } from '../publish/public-key.ts';
 import type { Store } from '../store/store.ts';
 import type { Server } from './instance.ts';
+import { Pairs } from './pairs.ts';
 import { sendProblem } from './problem.ts';
 import { contentRoutes } from './routes/content.ts';
 import { addHooks, newServer } from './server.ts';
@@ -43,7 +44,10 @@ export function createReadServer(reader: Reader): Server {
   );
   const isPublic = publicInStore(reader.store);
   const downloads = { count: () => undefined };
-  contentRoutes(server, { ...reader, isPublic, downloads }, () => Promise.resolve({ kind: 'anonymous' }));
+  contentRoutes(server, { ...reader, isPublic, downloads }, () => Promise.resolve({ kind: 'anonymous' }), {
+    pairs: new Pairs(reader.store),
+    hot: null,
+  });
   server.get('/healthz', () => ({ status: 'ok' }));
   server.get('/readyz', async () => {
     try {

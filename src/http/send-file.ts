@@ -109,14 +109,24 @@ export async function sendFile(
     // What it says of the range, the length, the time and the tag is nginx's: it answers with the file as it has it.
     return reply.header('x-accel-redirect', `${accelLocation}/${encodedPath(key)}`).send('');
   }
+  return await sendStored(request, reply, { key, file, ...(onDownload && { onDownload }) });
+}
+
+/** The file itself, or the part of it that is asked for. */
+async function sendStored(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { key, file, onDownload }: Pick<FileToSend, 'key' | 'file' | 'onDownload'>,
+): Promise<FastifyReply> {
+  const { sizeBytes } = file;
   const range = isImmutable(key) ? parseRange(request, file) : null;
   if (range === 'unsatisfiable') {
     await file.close();
-    return reply.code(416).header('content-range', `bytes */${file.sizeBytes}`).send();
+    return reply.code(416).header('content-range', `bytes */${sizeBytes}`).send();
   }
-  if (range) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${file.sizeBytes}`);
-  reply.header('content-length', range ? range.end - range.start + 1 : file.sizeBytes);
-  if (request.method === 'HEAD' || file.sizeBytes === 0) {
+  if (range) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
+  reply.header('content-length', range ? range.end - range.start + 1 : sizeBytes);
+  if (request.method === 'HEAD' || sizeBytes === 0) {
     await file.close();
     return reply.send('');
   }

@@ -17,6 +17,8 @@ if (skip === false) {
   testLoss(postgres);
   for (const suite of ['channels', 'generations', 'membership', 'packages', 'repositories'])
     await import(`./${suite}.test.ts`);
+  // Each suite has set what it takes alone.
+  t.setTimeout(600_000);
 } else t.test('the catalog on PostgreSQL', { skip }, () => Promise.resolve());
 
 /** As several nodes do: each with connections of its own. */

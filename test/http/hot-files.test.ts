@@ -32,7 +32,7 @@ await publish();
 /** Served from memory, as far as can be told from outside: no store is asked. */
 async function isHot(path: string, asking: Asking = {}): Promise<boolean> {
   const { store } = server.app;
-  const { open } = store;
+  const open = store.open.bind(store);
   let opened = 0;
   store.open = async (key) => {
     opened++;
@@ -111,7 +111,7 @@ t.test('never what was published before', async (t) => {
 
 t.test('a file that was opened before a publication is not kept', async (t) => {
   const { store } = server.app;
-  const { open } = store;
+  const open = store.open.bind(store);
   await publish();
   store.open = async (key) => {
     const file = await open(key);

@@ -18,4 +18,6 @@ if (skip === false) {
     'webhooks',
   ])
     await import(`./${suite}.test.ts`);
+  // Each suite has set what it takes alone.
+  t.setTimeout(600_000);
 } else t.test('the API and the pages on PostgreSQL', { skip }, () => Promise.resolve());

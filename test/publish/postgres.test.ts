@@ -9,4 +9,6 @@ if (skip === false) {
   catalogsIn((await startPostgres(t)).newDatabase);
   for (const suite of ['failures', 'group-commit', 'recovery', 'same-bytes', 'sign-again'])
     await import(`./${suite}.test.ts`);
+  // Each suite has set what it takes alone.
+  t.setTimeout(600_000);
 } else t.test('publishing on PostgreSQL', { skip }, () => Promise.resolve());

@@ -8,4 +8,6 @@ const skip = unlessPostgres();
 if (skip === false) {
   catalogsIn((await startPostgres(t)).newDatabase);
   for (const suite of ['collect', 'collect-races', 'retain']) await import(`./${suite}.test.ts`);
+  // Each suite has set what it takes alone.
+  t.setTimeout(600_000);
 } else t.test('the collector on PostgreSQL', { skip }, () => Promise.resolve());

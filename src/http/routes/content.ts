@@ -40,7 +40,12 @@ function repositoryOf(key: string): string {
 /** What is kept in memory for those who ask again; `hot` is null where nobody knows what others change. */
 export type Kept = { readonly pairs: Pairs; readonly hot: HotFiles | null };
 
-export function contentRoutes(server: Server, app: ContentDeps, identify: Identify, { pairs, hot }: Kept): void {
+export function contentRoutes(
+  server: Server,
+  app: ContentDeps,
+  identify: Identify,
+  { pairs, hot }: Kept,
+): void {
   const authorise = async (request: FastifyRequest, key: string): Promise<boolean> => {
     const name = repositoryOf(key);
     // A private repository and one that is not there answer alike (T24).
