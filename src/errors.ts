@@ -430,6 +430,22 @@ const table = {
     action:
       'Try again after the number of seconds in Retry-After: reading goes on meanwhile, and a push that failed may be repeated as it is. The operator finds the cause in the log.',
   },
+  catalog_not_empty: {
+    status: 409,
+    title: 'The catalog to copy into holds something already',
+    action: 'Name an empty database: one that a server has started on has rows. Nothing was written.',
+  },
+  catalog_versions: {
+    status: 409,
+    title: 'The two catalogs are of different versions',
+    action: 'Run the command with the newest version of Entrepot that either of them was used with.',
+  },
+  catalog_copy_differs: {
+    status: 500,
+    title: 'The copy of the catalog is not what was read',
+    action:
+      'Nothing was kept: the source is as it was. Look for a trigger, a rule or another program on the target, and use a database of its own with the encoding UTF8.',
+  },
   data_in_use: {
     status: 503,
     title: 'The data directory is in use',

@@ -7,6 +7,7 @@ import { CommandFailed } from './commands/failed.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { gcCommand } from './commands/gc.ts';
 import { keyCommand } from './commands/key.ts';
+import { migrateCommand } from './commands/migrate.ts';
 import { promoteCommand } from './commands/promote.ts';
 import { pushCommand } from './commands/push.ts';
 import { restoreCommand } from './commands/restore.ts';
@@ -30,6 +31,7 @@ const commands = [
   resumeCommand,
   backupCommand,
   restoreCommand,
+  migrateCommand,
   tokenCommand,
   keyCommand,
   fsckCommand,

@@ -7,12 +7,12 @@ import type { Config } from '../config.ts';
 import { checkSqlite } from '../db/backup.ts';
 import { openSqlite } from '../db/catalog.ts';
 import { listChannels } from '../db/channels.ts';
-import { holdExclusively } from '../db/exclusive.ts';
 import { AppError } from '../errors.ts';
 import { copyTree } from '../store/copy-tree.ts';
 import { filesOf, manifestName, type Manifest } from './backup.ts';
 import { CommandFailed } from './failed.ts';
 import { configOf, withDataFlags } from './options.ts';
+import { withoutServer } from './without-server.ts';
 
 export function restoreCommand(program: Command): void {
   withDataFlags(
@@ -23,13 +23,7 @@ export function restoreCommand(program: Command): void {
   ).action(async (dir: string, flags: Record<string, unknown>) => {
     const config = configOf(flags);
     await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-    const unlock = holdExclusively(join(config.dataDir, 'lock.db'));
-    if (!unlock) throw new CommandFailed(`A server is running on ${config.dataDir}: stop it first.`);
-    try {
-      await restore(config, resolve(dir));
-    } finally {
-      unlock();
-    }
+    await withoutServer(config, () => restore(config, resolve(dir)));
   });
 }
 
