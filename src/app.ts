@@ -29,7 +29,6 @@ import { Deliveries } from './webhooks/deliveries.ts';
 import type { Fatal } from './store/directory.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
-import { watched, type Changes } from './store/watched.ts';
 
 export type App = {
   readonly config: Config;
@@ -38,9 +37,6 @@ export type App = {
   readonly metrics: Metrics;
   readonly db: Catalog;
   readonly store: Store;
-  readonly changes: Changes;
-  /** Whether nobody else writes into the store, so that `changes` tells of all of them. */
-  readonly isSoleWriter: boolean;
   /** No trailing slash. */
   readonly publicUrl: string;
   readonly keyRing: KeyRing;
@@ -89,7 +85,7 @@ export async function createApp({
   resolve = systemResolve,
 }: AppOptions): Promise<App> {
   const dataDir = await openDataDir(config, log, clock);
-  const { db, store, changes, stagingDir, keysDir } = dataDir;
+  const { db, store, stagingDir, keysDir } = dataDir;
   const metrics = new Metrics();
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
@@ -115,8 +111,6 @@ export async function createApp({
     metrics,
     db,
     store,
-    changes,
-    isSoleWriter: config.database.engine === 'sqlite',
     publicUrl,
     keyRing,
     signerOf,
@@ -172,15 +166,13 @@ async function openDataDir(config: Config, log: Logger, clock: Clock) {
   const db = openCatalogAt(config.database, fatal);
   const applied = await migrate(db, clock.now());
   if (applied.length > 0) log.info({ migrations: applied }, 'catalog brought up to date');
-  const opened = await openStore(config, fatal);
-  const changes = { count: 0 };
-  const store = watched(opened.store, changes);
-  await opened.clear(clock.now(), config.database.engine === 'sqlite');
+  const { store, clear } = await openStore(config, fatal);
+  await clear(clock.now(), config.database.engine === 'sqlite');
   const stagingDir = join(config.dataDir, 'staging');
   await clearStaging(stagingDir);
   const { keysDir } = config;
   await mkdir(keysDir, { recursive: true, mode: 0o700 });
-  return { db, store, changes, stagingDir, keysDir, unlock };
+  return { db, store, stagingDir, keysDir, unlock };
 }
 
 /** After a failed fsync nobody knows what the disk holds: a restart reads it afresh (fsync is never retried). */

@@ -93,6 +93,7 @@ t.test('every setting can be given by each way', (t) => {
     trusted_proxies: '10.0.0.0/8, 127.0.0.1',
     webhook_allow: '10.1.0.0/16',
     log_level: 'debug',
+    accel_location: '/entrepot-tree',
   };
   t.same(Object.keys(values).sort(), Object.keys(settings).sort());
   const expected = {
@@ -102,6 +103,7 @@ t.test('every setting can be given by each way', (t) => {
     database: { engine: 'sqlite', path: '/d/other.db' },
     keysDir: '/k',
     role: 'api',
+    accelLocation: '/entrepot-tree',
     store: { kind: 'directory', path: '/tree' },
     storeTimeoutMs: 3000,
     redirectPackages: 'off',

@@ -1,10 +1,11 @@
 /**
- * Small files that machines ask for again and again, ready to be sent: without a route, a file or a stream. A
- * question that is not the plain one, as for a part of a file, goes the usual way.
+ * Small files that machines ask for again and again, ready to be sent: without a route or a stream, once a look
+ * at the file has shown that it is the same. A question that is not the plain one, as for a part of a file, goes
+ * the usual way.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../app.ts';
-import { isImmutable, isPackageFile, isSignature } from '../formats/tree.ts';
+import { isPackageFile, isSignature } from '../formats/tree.ts';
 import type { StoredFile } from '../store/store.ts';
 import { createId } from '../ids.ts';
 import { inMemory, type Pairs } from './pairs.ts';
@@ -21,6 +22,7 @@ type Hot = {
   readonly route: string;
   readonly bytes: Buffer;
   readonly lastModifiedMs: number;
+  readonly isUnchanged: () => boolean;
   /** Until when its headers are what they are. */
   readonly untilMs: number;
   readonly validators: Validators;
@@ -29,14 +31,12 @@ type Hot = {
   readonly unchangedHead: readonly string[];
 };
 
-export type HotDeps = Pick<App, 'changes' | 'isSoleWriter' | 'visibility' | 'metrics' | 'clock' | 'log'>;
+export type HotDeps = Pick<App, 'visibility' | 'metrics' | 'clock' | 'log'>;
 
 type Asked = {
   readonly key: string;
   readonly repository: string;
   readonly route: string;
-  /** Of `moment`, from before the file was opened. */
-  readonly moment: number;
 };
 
 export class HotFiles {
@@ -45,23 +45,24 @@ export class HotFiles {
   /** By the path as it was asked for. */
   readonly #files = new Map<string, Hot>();
   #bytes = 0;
-  #seen: number;
 
   constructor(deps: HotDeps, pairs: Pairs) {
     this.#deps = deps;
     this.#pairs = pairs;
-    this.#seen = deps.changes.count;
   }
 
   /** Answers a request, if it can; false leaves it to others. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
-    this.#forgetChanged();
     const { method, headers, url = '' } = request;
     const hot = this.#files.get(url);
     if (!hot || (method !== 'GET' && method !== 'HEAD') || headers.range !== undefined) return false;
     if (!this.#deps.visibility.isPublic(hot.repository)) return false;
     const now = this.#deps.clock.now();
     if (now >= hot.untilMs) return false;
+    if (!hot.isUnchanged()) {
+      this.#drop(url);
+      return false;
+    }
     if (!this.#pairs.recall(request, hot.key, hot.lastModifiedMs)) return false;
     const started = performance.now();
     const isSame = isUnchanged(headers, hot.validators);
@@ -72,27 +73,18 @@ export class HotFiles {
     return true;
   }
 
-  /** Nothing is kept of a file that was opened before something changed. */
-  moment(): number {
-    return this.#deps.changes.count;
-  }
-
   /** Keeps a file for all who ask with this path from now on, when it is one to be kept. Answers what to send. */
   async keep(url: string, file: StoredFile, asked: Asked): Promise<StoredFile> {
-    if (!this.#isToKeep(file, asked)) return file;
-    const { lastModifiedMs } = file;
+    const { lastModifiedMs, isUnchanged } = file;
+    if (!isUnchanged || !this.#isToKeep(file, asked)) return file;
     const bytes = await file.bytes();
-    this.#forgetChanged();
-    if (asked.moment === this.#seen) this.#put(url, bytes, lastModifiedMs, asked);
+    this.#put(url, { bytes, lastModifiedMs, isUnchanged }, asked);
     return inMemory({ bytes, lastModifiedMs });
   }
 
   #isToKeep({ sizeBytes }: StoredFile, { key, repository }: Asked): boolean {
-    const { isSoleWriter, log, visibility } = this.#deps;
-    // What others write too is not known to have changed.
-    const isKnown = isSoleWriter || isImmutable(key);
+    const { log, visibility } = this.#deps;
     return (
-      isKnown &&
       sizeBytes <= maxFileBytes &&
       visibility.isPublic(repository) &&
       // Downloads are counted, signatures go by what was asked for before, and each request is told in the log.
@@ -102,7 +94,11 @@ export class HotFiles {
     );
   }
 
-  #put(url: string, bytes: Buffer, lastModifiedMs: number, { key, repository, route }: Asked): void {
+  #put(
+    url: string,
+    { bytes, lastModifiedMs, isUnchanged }: Pick<Hot, 'bytes' | 'lastModifiedMs' | 'isUnchanged'>,
+    { key, repository, route }: Asked,
+  ): void {
     const sizeBytes = bytes.byteLength;
     const now = this.#deps.clock.now();
     const { headers, type, validators } = headersOf({ key, sizeBytes, lastModifiedMs, now, isPublic: true });
@@ -110,7 +106,7 @@ export class HotFiles {
     const head = [...unchangedHead, 'content-type', type, 'content-length', String(sizeBytes)];
     // One that is ahead of the clock shows the clock's.
     const untilMs = lastModifiedMs <= now ? Infinity : (Math.floor(now / 1000) + 1) * 1000;
-    const made = { bytes, lastModifiedMs, untilMs, validators, head, unchangedHead };
+    const made = { bytes, lastModifiedMs, isUnchanged, untilMs, validators, head, unchangedHead };
     this.#drop(url);
     this.#files.set(url, { key, repository, route, ...made });
     this.#bytes += sizeBytes;
@@ -123,12 +119,5 @@ export class HotFiles {
   #drop(url: string): void {
     this.#bytes -= this.#files.get(url)?.bytes.byteLength ?? 0;
     this.#files.delete(url);
-  }
-
-  #forgetChanged(): void {
-    if (this.#seen === this.#deps.changes.count) return;
-    this.#seen = this.#deps.changes.count;
-    this.#files.clear();
-    this.#bytes = 0;
   }
 }

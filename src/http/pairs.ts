@@ -138,7 +138,8 @@ export function inMemory({ bytes, lastModifiedMs }: Content): StoredFile {
   return {
     sizeBytes: bytes.length,
     lastModifiedMs,
-    stream: () => Readable.from([bytes], { objectMode: false }),
+    stream: (range) =>
+      Readable.from([range ? bytes.subarray(range.start, range.end + 1) : bytes], { objectMode: false }),
     bytes: () => Promise.resolve(bytes),
     close: () => Promise.resolve(),
   };

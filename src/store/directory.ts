@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync, type Stats } from 'node:fs';
 import {
   constants,
   copyFile,
@@ -166,9 +166,10 @@ export class DirectoryStore implements Store {
   }
 
   async open(key: string): Promise<StoredFile | null> {
+    const path = this.#path(key);
     let file: FileHandle;
     try {
-      file = await open(this.#path(key), constants.O_RDONLY | constants.O_NONBLOCK);
+      file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
@@ -184,6 +185,7 @@ export class DirectoryStore implements Store {
       stream: (range?: ByteRange) =>
         createReadStream('', { fd: file, highWaterMark: readChunkBytes, ...(range ?? { start: 0 }) }),
       read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
+      isUnchanged: () => isSame(stat, statSync(path, { throwIfNoEntry: false })),
       bytes: async () => {
         try {
           return await file.readFile();
@@ -394,6 +396,15 @@ export class DirectoryStore implements Store {
 
 /** Inside the tree, so that a rename out of it stays on one file system. */
 const temporaryFolder = '.tmp';
+
+function isSame(before: Stats, now: Stats | undefined): boolean {
+  return (
+    now?.ino === before.ino &&
+    now.size === before.size &&
+    now.mtimeMs === before.mtimeMs &&
+    now.ctimeMs === before.ctimeMs
+  );
+}
 
 function unlessExists(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -14,6 +14,8 @@ export type StoredFile = {
   readonly stream: (range?: ByteRange) => Readable;
   /** Fills a buffer with what stands at a position, and says how much that is. Of files that are local. */
   readonly read?: (buffer: Uint8Array, position: number) => Promise<number>;
+  /** Whether the same file is still there: at once, for what is asked each time. Of files that are local. */
+  readonly isUnchanged?: () => boolean;
   /** The whole file in memory: for pointers and small metadata only. Closes it. */
   readonly bytes: () => Promise<Buffer>;
   readonly close: () => Promise<void>;

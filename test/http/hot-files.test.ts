@@ -1,5 +1,7 @@
 /** What is sent from memory is what is sent from the store, and never what was published before. */
+import { copyFileSync, realpathSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
+import { join } from 'node:path';
 import t from 'tap';
 import { ask, jsonOf, type Answer, type Asking } from '../ask.ts';
 import { fakeClock } from '../fake-clock.ts';
@@ -63,6 +65,15 @@ async function paths(): Promise<string[]> {
   ];
 }
 
+/** Makes another file of the one that a path shows, with the same bytes and the same time. */
+function touch(path: string): void {
+  const file = realpathSync(join(server.dataDir, 'tree', path));
+  const { atime, mtime } = statSync(file);
+  copyFileSync(file, `${file}.copy`);
+  utimesSync(`${file}.copy`, atime, mtime);
+  renameSync(`${file}.copy`, file);
+}
+
 /** All but what is another one with each answer. */
 function without({ status, headers, body }: Answer): Answer {
   const { date, 'x-request-id': id, ...same } = headers;
@@ -81,7 +92,7 @@ t.test('the same answers as from the store', async (t) => {
       { 'if-modified-since': time },
     ]) {
       // As if something had changed.
-      server.app.changes.count++;
+      touch(path);
       const cold = without(await getWith(path, headers));
       t.ok(await isHot(path, { headers }), `${path} is in memory`);
       t.same(without(await getWith(path, headers)), cold, `${path} ${JSON.stringify(headers)}`);
@@ -107,6 +118,20 @@ t.test('never what was published before', async (t) => {
     await publish();
     t.equal((await getWith(path, { 'if-none-match': etag })).status, 200);
   }
+});
+
+t.test('what somebody else writes is seen at once', async (t) => {
+  await publish();
+  const file = realpathSync(join(server.dataDir, 'tree', inRelease));
+  const { body } = await get(inRelease);
+  t.ok(await isHot(inRelease));
+  for (const byte of [65, 66, 67]) {
+    const other = Buffer.from(body);
+    other[0] = byte;
+    writeFileSync(file, other);
+    t.same((await get(inRelease)).body, other);
+  }
+  writeFileSync(file, body);
 });
 
 t.test('a file that was opened before a publication is not kept', async (t) => {
@@ -138,7 +163,12 @@ t.test('parts of files, packages and signatures come from the store', async (t) 
   }
   const [, index = ''] = await paths();
   await get(index);
-  t.equal((await getWith(index, { range: 'bytes=0-9' })).status, 206);
+  for (const make of [touch, () => undefined]) {
+    make(index);
+    const part = await getWith(index, { range: 'bytes=5-19' });
+    t.equal(part.status, 206);
+    t.same(part.body, (await get(index)).body.subarray(5, 20));
+  }
   t.ok(await isHot(index));
 });
 

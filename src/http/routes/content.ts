@@ -64,7 +64,6 @@ export function contentRoutes(
     const form = { key, clock: app.clock, isPublic, accelLocation: app.config.accelLocation };
     const open = (shown: string): Promise<StoredFile | null> =>
       pairs.open(request.raw, repositoryOf(key), shown);
-    const moment = hot?.moment() ?? 0;
     const found = await openStored(open, key);
     const snapshot = found === null ? await app.snapshots.resolve(key) : null;
     const shown = found ?? (snapshot === null ? null : await openStored(open, snapshot));
@@ -73,7 +72,7 @@ export function contentRoutes(
     const onDownload = (): void => app.downloads.count(key);
     const location = await locationOf(request, { key, file: shown.file, isPublic: form.isPublic });
     if (location === null) {
-      const asked = { key, repository: repositoryOf(key), route: request.routeOptions.url ?? '', moment };
+      const asked = { key, repository: repositoryOf(key), route: request.routeOptions.url ?? '' };
       const file = found && hot && isPublic ? await hot.keep(url, shown.file, asked) : shown.file;
       return await sendFile(request, reply, { ...form, file, decompress: false, onDownload });
     }
