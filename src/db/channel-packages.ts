@@ -2,6 +2,7 @@
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import type { Relation, RelationKind } from '../formats/package.ts';
 import type { Catalog, PackageRow, Tables } from './catalog.ts';
+import { inRuns } from './runs.ts';
 
 /** A package in a channel, as far as relations and versions go. */
 export type ChannelPackage = Pick<
@@ -30,8 +31,6 @@ const columns = [
   'package.collected_at',
 ] as const;
 
-const namesPerQuery = 500;
-
 type Scope = Tables & { member: Tables['channel_packages']; package: Tables['packages'] };
 type Where = ExpressionBuilder<Scope, 'member' | 'package'>;
 
@@ -57,13 +56,6 @@ async function membersWhere(
     .where('member.channel', '=', channel)
     .where((where) => where.and(conditions.map((condition) => condition(where))))
     .execute();
-}
-
-async function inRuns<T>(names: readonly string[], query: (run: string[]) => Promise<T[]>): Promise<T[]> {
-  const found: T[] = [];
-  for (let start = 0; start < names.length; start += namesPerQuery)
-    found.push(...(await query(names.slice(start, start + namesPerQuery))));
-  return found;
 }
 
 /** Every version of these names that the head of a channel holds, or an older generation. */

@@ -1,5 +1,6 @@
 /** What nothing needs any more, and its marks: DESIGN, "Retention". The rows stay; only their files go. */
 import type { Catalog, GenerationRow, PackageRow } from './catalog.ts';
+import { inRuns } from './runs.ts';
 
 export type GenerationAge = Pick<GenerationRow, 'number' | 'committed_at'>;
 
@@ -18,15 +19,6 @@ export async function listKeptGenerations(db: Catalog, channel: string): Promise
 export async function listPinned(db: Catalog, channel: string): Promise<Set<number>> {
   const rows = await db.selectFrom('pins').select('generation').where('channel', '=', channel).execute();
   return new Set(rows.map(({ generation }) => generation));
-}
-
-const rowsPerQuery = 500;
-
-async function inRuns<T, R>(items: readonly T[], query: (run: T[]) => Promise<R[]>): Promise<R[]> {
-  const found: R[] = [];
-  for (let start = 0; start < items.length; start += rowsPerQuery)
-    found.push(...(await query(items.slice(start, start + rowsPerQuery))));
-  return found;
 }
 
 /** Marks generations as collected; those that are marked already stay as they are. */

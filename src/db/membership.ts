@@ -1,6 +1,7 @@
 /** What is in a channel, by generation: DESIGN, "Commit and recovery". */
 import { sql, type ExpressionBuilder } from 'kysely';
 import type { Catalog, PackageRow, PendingChangeRow, Tables } from './catalog.ts';
+import { inRuns } from './runs.ts';
 import { prefixRange } from './prefix.ts';
 
 /** A package in a component, as far as its place in an index goes: a channel may have very many. */
@@ -187,7 +188,7 @@ export async function removeMember(
 }
 
 export async function insertPendingChanges(db: Catalog, rows: readonly PendingChangeRow[]): Promise<void> {
-  if (rows.length > 0) await db.insertInto('pending_changes').values(rows).execute();
+  await inRuns(rows, (run) => db.insertInto('pending_changes').values(run).execute());
 }
 
 /** A pending change with the package it is about, and who asked for what. */

@@ -7,6 +7,7 @@ import type {
   PackageRow,
   UploadRow,
 } from './catalog.ts';
+import { inRuns } from './runs.ts';
 import type { PackageFacts } from '../formats/package.ts';
 import { enterFileNames, leaveFileNames } from './file-names.ts';
 
@@ -106,13 +107,16 @@ export async function insertPackage(
 ): Promise<void> {
   await db.insertInto('packages').values(row).execute();
   await db.insertInto('entries').values(entries).execute();
-  await inRuns(files, (run) => db.insertInto('package_files').values(run).execute());
-  await inRuns(relations, (run) => db.insertInto('package_relations').values(run).execute());
+  await insertInTurns(files, (run) => db.insertInto('package_files').values(run).execute());
+  await insertInTurns(relations, (run) => db.insertInto('package_relations').values(run).execute());
   await enterFileNames(db, row.id);
 }
 
 /** Lets others have their turn after each run: a package may have hundreds of thousands of files. */
-async function inRuns<T>(rows: Iterable<T>, insert: (run: readonly T[]) => Promise<unknown>): Promise<void> {
+async function insertInTurns<T>(
+  rows: Iterable<T>,
+  insert: (run: readonly T[]) => Promise<unknown>,
+): Promise<void> {
   let run: T[] = [];
   for (const row of rows) {
     run.push(row);
@@ -181,11 +185,9 @@ export async function loadFacts(
   db: Catalog,
   packages: readonly string[],
 ): Promise<Pick<PackageRow, 'id' | 'name' | 'facts'>[]> {
-  return await db
-    .selectFrom('packages')
-    .select(['id', 'name', 'facts'])
-    .where('id', 'in', packages)
-    .execute();
+  return await inRuns(packages, (run) =>
+    db.selectFrom('packages').select(['id', 'name', 'facts']).where('id', 'in', run).execute(),
+  );
 }
 
 export async function countPackageFiles(db: Catalog, id: string): Promise<number> {

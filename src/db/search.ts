@@ -1,4 +1,5 @@
 /** Looking for packages by what people know of them. Every answer is bounded; files are in file-names.ts. */
+import { sql } from 'kysely';
 import type { Catalog, PackageRow, UploadRow } from './catalog.ts';
 import { prefixRange } from './prefix.ts';
 
@@ -62,11 +63,13 @@ export async function listNamesWith(
   limit: number,
 ): Promise<NamedPackage[]> {
   const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+  // PostgreSQL has this escape character by itself, SQLite has none.
+  const holdsText = sql<boolean>`lower(name) LIKE ${pattern} ESCAPE '\\'`;
   return await db
     .selectFrom('packages')
     .select((select) => ['name', select.fn.countAll<number>().as('packages'), select.fn.max('id').as('last')])
     .where('repository', '=', repository)
-    .where((where) => where(where.fn<string>('lower', ['name']), 'like', pattern))
+    .where(holdsText)
     .groupBy('name')
     .orderBy('name')
     .limit(limit)

@@ -198,7 +198,7 @@ t.test('settling tells events where they went, and notices what was taken back',
 t.test('thousands of changes are settled', async (t) => {
   const db = await catalogWith(t, 'a');
   await put(db, 'events', { id: 'e' });
-  const changes = Array.from({ length: 1234 }, (_, i) => ({
+  const changes = Array.from({ length: 7000 }, (_, i) => ({
     id: String(i).padStart(5, '0'),
     channel: stable,
     action: 'add' as const,

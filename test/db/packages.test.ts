@@ -12,6 +12,7 @@ import {
   pathIsTaken,
   withdraw,
 } from '../../src/db/packages.ts';
+import { listNamesWith } from '../../src/db/search.ts';
 import { catalogWith, put, putPackage, rowOf } from './rows.ts';
 
 const place = { repository: 'acme', format: 'apt', distribution: '' } as const;
@@ -170,4 +171,15 @@ t.test('events by repository and channel, the newest first', async (t) => {
   t.equal(await ids({ repository: 'acme', channel: 'stable', limit: 10 }), '51');
   t.equal(await ids({ repository: 'acme', limit: 2 }), '54');
   t.equal(await ids({ repository: 'acme', before: '4', limit: 2 }), '31');
+});
+
+t.test('what stands anywhere in a name is looked for as it is', async (t) => {
+  const db = await catalogWith(t);
+  for (const name of ['lib_a', 'libxa', 'lib%a', 'lib\\a', 'LIB_B']) await putPackage(db, name, { name });
+  const found = async (text: string): Promise<string[]> =>
+    (await listNamesWith(db, 'acme', text, 10)).map(({ name }) => name).sort();
+  t.same(await found('b_a'), ['lib_a']);
+  t.same(await found('b%a'), ['lib%a']);
+  t.same(await found('b\\a'), ['lib\\a']);
+  t.same(await found('b_'), ['LIB_B', 'lib_a']);
 });
