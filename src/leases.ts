@@ -27,10 +27,20 @@ export type Held = {
   readonly isCertain: () => boolean;
   /** Throws `catalog_unavailable` unless it is certain: to be called right before what cannot be undone. */
   readonly confirm: () => void;
+  /**
+   * The same as a part of a transaction: it holds only if the lease still does when it is committed, whatever the
+   * clocks say, and nobody takes the lease over in between.
+   */
+  readonly confirmIn: (transaction: Catalog) => Promise<void>;
 };
 
 /** Of the only node: nobody else is there. */
-export const alone: Held = { takenOver: false, isCertain: () => true, confirm: () => undefined };
+export const alone: Held = {
+  takenOver: false,
+  isCertain: () => true,
+  confirm: () => undefined,
+  confirmIn: () => Promise.resolve(),
+};
 
 /** A holder as it was seen first; when it does not change for `leaseMs`, it is gone. */
 class Watch {
@@ -126,10 +136,14 @@ export class Leases {
     const timer = setInterval(() => void renew().catch(() => undefined), renewEveryMs);
     timer.unref();
     const isCertain = (): boolean => performance.now() < certainUntil;
+    const lost = (): AppError =>
+      new AppError('catalog_unavailable', `Another node may have taken "${name}" over meanwhile.`);
     const confirm = (): void => {
-      if (!isCertain())
-        throw new AppError('catalog_unavailable', `Another node may have taken "${name}" over meanwhile.`);
+      if (!isCertain()) throw lost();
     };
-    return { held: { isCertain, confirm }, timer };
+    const confirmIn = async (transaction: Catalog): Promise<void> => {
+      if (!(await renewLease(transaction, name, holder))) throw lost();
+    };
+    return { held: { isCertain, confirm, confirmIn }, timer };
   }
 }

@@ -48,6 +48,8 @@ export class Publisher {
   /** The round that runs for a channel, and the one that waits for it, which later callers share. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #waiting = new Map<string, Promise<number>>();
+  /** The lease under which a channel's round runs, where there are several nodes. */
+  readonly #held = new Map<string, Held>();
   /** By repository: what is being published or signed is inside. */
   readonly #gates = new Gates();
   /** Channels whose last round failed: it may have committed what clients do not see yet. */
@@ -159,9 +161,11 @@ export class Publisher {
         // Written before this is read, as `quietly` does the other way round: one of the two sees the other.
         if (await leases.isHeld(quietLease(repository))) return null;
         if (held.takenOver) this.#unshown.add(channelId);
+        this.#held.set(channelId, held);
         try {
           return { answer: await work() };
         } finally {
+          this.#held.delete(channelId);
           if (!held.isCertain()) await this.#rollForward(channelId);
         }
       });
@@ -211,7 +215,8 @@ export class Publisher {
   async #round(channelId: string, how = { afresh: false }): ReturnType<typeof publishPending> {
     const start = performance.now();
     try {
-      const round = await publishPending({ ...this.#deps, cache: this.#cache }, channelId, how);
+      const deps = { ...this.#deps, cache: this.#cache, held: this.#held.get(channelId) ?? alone };
+      const round = await publishPending(deps, channelId, how);
       this.#deps.metrics.countPublication(performance.now() - start);
       return round;
     } catch (error) {

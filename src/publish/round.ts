@@ -36,11 +36,12 @@ import {
   type DocumentSet,
 } from './documents.ts';
 import { EarlyFiles } from './early-files.ts';
+import type { Held } from '../leases.ts';
 import type { IndexCache } from './index-cache.ts';
 import { parseVisible, prepareGeneration, showGeneration, writeVisible } from './visible.ts';
 import { transactIf } from '../db/transact.ts';
 
-export type RoundDeps = PublishDeps & { readonly cache: IndexCache };
+export type RoundDeps = PublishDeps & { readonly cache: IndexCache; readonly held: Held };
 
 /** Changes taken into one generation; more wait for the next, so that one round stays bounded. */
 const changesPerRound = 10_000;
@@ -177,6 +178,8 @@ async function commit(deps: RoundDeps, round: Commit): Promise<boolean> {
   const { seen, channel, number, changes, documents, delta, signed } = round;
   const asked = [...changes, ...documents];
   return await transactIf(deps.db, async (db) => {
+    // Who stood still for too long may find files gone that it counts on: a collection waits for leases alone.
+    await deps.held.confirmIn(db);
     const moved = await moveHead(db, seen, { head: number, architectures: channel.architectures });
     // Before the members: a package whose upload was taken back meanwhile is no longer there to be one.
     if (!moved || !(await settleChanges(db, changes, number))) return false;
