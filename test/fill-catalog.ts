@@ -44,10 +44,11 @@ export async function fillCatalog(
       SELECT ${channel}, id, name, 'main', n % ${generations} + 2, NULL FROM numbers JOIN packages ON packages.id = printf('%026d', n + ${first})`.execute(
       db,
     );
-  await sql`${numbered(Math.min(versions, generations - 1))} INSERT INTO channel_packages (channel, package, name, component, added_in, removed_in)
+  if (versions > 0)
+    await sql`${numbered(Math.min(versions, generations - 1))} INSERT INTO channel_packages (channel, package, name, component, added_in, removed_in)
     SELECT 'main/stable', printf('%026d', n + ${packages}), 'always', 'main', n + 2, n + 3 FROM numbers`.execute(
-    db,
-  );
+      db,
+    );
   await sql`${numbered(generations)} INSERT INTO generations (channel, number, date, signed_at, committed_at, cause, actor, added, removed, packages, pointers, indexes, settings)
     SELECT 'main/stable', n + 2, 1700000000 + n * 3600, 1700000000000 + n * 3600000, 1700000000000 + n * 3600000, 'upload', 'ci', 10, 0, 10 * (n + 1), pointers, indexes, settings
     FROM numbers JOIN (SELECT pointers, indexes, settings FROM generations WHERE channel = 'main/stable' AND number = 1)`.execute(

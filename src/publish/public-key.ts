@@ -2,3 +2,5 @@
 export function publicKey(repository: string): string {
   return `.public/${repository}`;
 }
+
+export const publicMark = Buffer.from('public\n');

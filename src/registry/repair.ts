@@ -22,6 +22,7 @@ import { IndexCache } from '../publish/index-cache.ts';
 import { signAgain } from '../publish/round.ts';
 import { parseVisible, showGeneration } from '../publish/visible.ts';
 import type { Fault } from './fsck.ts';
+import { publicKey, publicMark } from '../publish/public-key.ts';
 import { IndexCheck } from './index-check.ts';
 import { showPinsOf } from './pins.ts';
 import { makeSetupFiles } from './setup-files.ts';
@@ -37,9 +38,12 @@ export async function repairEverything(deps: RepairDeps, faults: readonly Fault[
   const broken = new Set(faults.map(({ key }) => key));
   const cache = new IndexCache();
   try {
-    for (const { name } of await listRepositories(deps.db))
+    for (const { name, visibility } of await listRepositories(deps.db)) {
+      // For nodes that only read; every start looks whether it is there.
+      if (visibility === 'public') await deps.store.putPointer(publicKey(name), publicMark, deps.clock.now());
       for (const channel of await listAllChannels(deps.db, name))
         await new ChannelRepair(deps, cache, channel, broken).run();
+    }
   } finally {
     await cache.close();
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Catalog } from '../db/catalog.ts';
 import { listRepositories } from '../db/repositories.ts';
 import type { Logger } from '../logger.ts';
-import { publicKey } from '../publish/public-key.ts';
+import { publicKey, publicMark } from '../publish/public-key.ts';
 import type { Store } from '../store/store.ts';
 
 /** Between two looks at what other nodes have changed. */
@@ -55,7 +55,7 @@ export class Visibility {
     const key = publicKey(repository);
     const file = await store.open(key);
     await file?.close();
-    if (isPublic && !file) await store.putPointer(key, Buffer.from('public\n'), clock.now());
+    if (isPublic && !file) await store.putPointer(key, publicMark, clock.now());
     if (!isPublic && file) await store.delete(key);
   }
 
