@@ -3,7 +3,7 @@
  * are those of DESIGN, "Commit and recovery": everything immutable is durable before the commit, the commit
  * makes it true, the pointers make it visible.
  */
-import type { Catalog, ChannelRow } from '../db/catalog.ts';
+import type { Catalog, ChannelRow, GenerationRow } from '../db/catalog.ts';
 import { getChannel, moveHead } from '../db/channels.ts';
 import { findGeneration, insertGeneration, updateSigning } from '../db/generations.ts';
 import {
@@ -59,7 +59,7 @@ export async function publishPending(
   const seen = await getChannel(deps.db, channelId);
   const head = await findGeneration(deps.db, channelId, seen.head);
   // The files of the head are gone when a channel had expired and came back: nothing of it is there to build on.
-  const isCollected = (head?.collected_at ?? null) !== null;
+  const isCollected = wasCollected(head);
   if (isCollected) deps.cache.forget(channelId);
   const settingsChanged =
     afresh || isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
@@ -78,7 +78,8 @@ export async function publishPending(
     await settleDocuments(deps.db, documents, seen.head);
     return { generation: seen.head, more };
   }
-  const state = await applyDelta(deps.db, before, delta);
+  const state = await applyDelta(deps.db, before, delta).catch(unlessWithdrawn(deps.db, channelId, changes));
+  if (!state) return null;
   const number = seen.head + 1;
   const set = {
     formats: formatOf(channel.format).channels.documents,
@@ -115,6 +116,24 @@ export async function publishPending(
   deps.cache.keep(channelId, state, indexes);
   await unveiling.show(head ? parseVisible(head.pointers) : null);
   return { generation: number, more };
+}
+
+function wasCollected(head: Pick<GenerationRow, 'collected_at'> | undefined): boolean {
+  return (head?.collected_at ?? null) !== null;
+}
+
+/** Null in place of a failure when an upload was taken back meanwhile, and its package is not there to be read. */
+function unlessWithdrawn(
+  db: Catalog,
+  channelId: string,
+  changes: readonly PendingChange[],
+): (error: unknown) => Promise<null> {
+  return async (error) => {
+    const { changes: now } = await listPendingChanges(db, channelId, changesPerRound);
+    const pending = new Set(now.map(({ id }) => id));
+    if (changes.every(({ id }) => pending.has(id))) throw error;
+    return null;
+  };
 }
 
 /** What the next round takes. Of documents none that was asked for after the last of the changes that it takes. */
