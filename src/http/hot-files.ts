@@ -76,7 +76,8 @@ export class HotFiles {
   /** Keeps a file for all who ask with this path from now on, when it is one to be kept. Answers what to send. */
   async keep(url: string, file: StoredFile, asked: Asked): Promise<StoredFile> {
     const { lastModifiedMs, isUnchanged } = file;
-    if (!isUnchanged || !this.#isToKeep(file, asked)) return file;
+    // What follows a question mark is nobody's name: as many as a client can think of would crowd the rest out.
+    if (!isUnchanged || url.includes('?') || !this.#isToKeep(file, asked)) return file;
     const bytes = await file.bytes();
     this.#put(url, { bytes, lastModifiedMs, isUnchanged }, asked);
     return inMemory({ bytes, lastModifiedMs });

@@ -185,7 +185,7 @@ export class DirectoryStore implements Store {
       stream: (range?: ByteRange) =>
         createReadStream('', { fd: file, highWaterMark: readChunkBytes, ...(range ?? { start: 0 }) }),
       read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
-      isUnchanged: () => isSame(stat, statSync(path, { throwIfNoEntry: false })),
+      isUnchanged: () => isSame(stat, path),
       bytes: async () => {
         try {
           return await file.readFile();
@@ -397,7 +397,14 @@ export class DirectoryStore implements Store {
 /** Inside the tree, so that a rename out of it stays on one file system. */
 const temporaryFolder = '.tmp';
 
-function isSame(before: Stats, now: Stats | undefined): boolean {
+/** What cannot be looked at is another one: whoever opens it is told why. */
+function isSame(before: Stats, path: string): boolean {
+  let now: Stats | undefined;
+  try {
+    now = statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return false;
+  }
   return (
     now?.ino === before.ino &&
     now.size === before.size &&

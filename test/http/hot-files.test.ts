@@ -1,5 +1,14 @@
 /** What is sent from memory is what is sent from the store, and never what was published before. */
-import { copyFileSync, realpathSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
@@ -148,6 +157,24 @@ t.test('a file that was opened before a publication is not kept', async (t) => {
   };
   const old = (await get(inRelease)).body.toString();
   t.not((await get(inRelease)).body.toString(), old);
+});
+
+t.test('a name that leads in a circle is no file any more, and ends nothing', async (t) => {
+  const path = '/setup/main/stable.sources';
+  const file = join(server.dataDir, 'tree', path);
+  const { body } = await get(path);
+  t.ok(await isHot(path));
+  rmSync(file);
+  symlinkSync('stable.sources', file);
+  t.equal((await get(path)).status, 404);
+  rmSync(file);
+  writeFileSync(file, body);
+  t.same((await get(path)).body, body);
+});
+
+t.test('what follows a question mark is not kept', async (t) => {
+  await get(`${inRelease}?1`);
+  t.notOk(await isHot(`${inRelease}?1`));
 });
 
 t.test('parts of files, packages and signatures come from the store', async (t) => {
