@@ -294,6 +294,8 @@ const migrationsDir = join(import.meta.dirname, '../../migrations');
  */
 export function openSqlite(path: string, uncertain?: Uncertain): Catalog {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // For the server alone, whatever the umask: digests of tokens are in it. SQLite gives its logs the same mode.
+  closeSync(openSync(path, 'a', 0o600));
   const database = new Sqlite(path);
   database.pragma('journal_mode = WAL');
   // FULL: a commit is on the disk when it returns, which is what an acknowledged upload rests on.

@@ -104,10 +104,14 @@ t.test('what is acknowledged is on the disk, and what refers to something needs 
   await t.rejects(put(db, 'channels', { id: 'nowhere/x', repository: 'nowhere', name: 'x' }), /foreign key/i);
 });
 
-t.test('the folder of a new catalog is its owner’s alone', async (t) => {
+t.test('a new catalog is its owner’s alone, its folder and its files', async (t) => {
   const folder = join(temporaryDir(t), 'a/b');
   const db = openSqlite(join(folder, 'catalog.db'));
+  await migrate(db, 0);
   t.equal(statSync(folder).mode & 0o077, 0);
+  const files = readdirSync(folder);
+  t.ok(files.includes('catalog.db-wal'));
+  for (const name of files) t.equal(statSync(join(folder, name)).mode & 0o077, 0, name);
   await db.destroy();
 });
 
