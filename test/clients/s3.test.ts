@@ -2,8 +2,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
-import { listGenerations } from '../../src/db/generations.ts';
-import { parseIndexes } from '../../src/publish/build.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { ask, jsonOf } from '../ask.ts';
 import { unlessInstalled } from '../clients.ts';
@@ -206,37 +204,6 @@ t.test('what nothing needs any more is collected from a bucket', { skip: unlessS
   t.ok((await keys()) < before, 'generations went');
   t.same(await Array.fromAsync(checkEverything(server.app, { alone: true })), []);
 });
-
-t.test(
-  'the same uploads give the same bytes in a directory and in a bucket',
-  { skip: unlessS3() },
-  async (t) => {
-    const ceph = await startCeph(t, 'forky');
-    const store = await ceph.bucket();
-    const found: unknown[] = [];
-    for (const settings of [{}, { store }]) {
-      const server = await startInProcess(t, { clock: fakeClock(), settings, environment: ceph.env });
-      for (const name of ['one', 'two', 'three']) await uploadBoth(server, name);
-      const heads: unknown[] = [];
-      for (const channel of ['stable', 'stable-rpm']) {
-        const [head] = await listGenerations(server.app.db, `main/${channel}`, { limit: 1 });
-        heads.push(parseIndexes(head?.indexes ?? '[]'));
-      }
-      const files: string[] = [];
-      for await (const { key } of server.app.store.list('')) {
-        if (!/by-hash\/.*|repodata\/[0-9a-f]{64}-|\/pool\//.test(key) || key.includes('/generations/'))
-          continue;
-        const file = await server.app.store.open(key);
-        if (file && !key.includes('InRelease')) files.push(key);
-        await file?.close();
-      }
-      const named = files.filter((key) => !/dists\/[^/]+\/by-hash/.test(key)).sort();
-      found.push({ heads, named });
-      t.ok(named.length > 10);
-    }
-    t.same(found[1], found[0]);
-  },
-);
 
 t.test('packages are redirected to a CDN where the settings say so', { skip: unlessS3() }, async (t) => {
   const ceph = await startCeph(t, 'bookworm');
