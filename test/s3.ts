@@ -106,7 +106,7 @@ export async function startCeph(
   };
 }
 
-/** As docs/operating.md has it. */
+/** As docs/bucket.md has it. */
 function publicPolicy(bucket: string): string {
   return JSON.stringify({
     Version: '2012-10-17',

@@ -9,12 +9,15 @@ import { startNginx } from '../nginx.ts';
 import { debSample } from '../packages.ts';
 import { adminToken, startInProcess, temporaryDir } from '../server.ts';
 
-/** The block of the page that holds `marker`, for this server. */
-function block(marker: string, { url, dataDir }: { url: string; dataDir: string }): string {
+/** The locations of the page that hold one of the markers, for this server. */
+function locations(markers: readonly string[], { url, dataDir }: { url: string; dataDir: string }): string {
   const page = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
-  const found = [...page.matchAll(/```nginx\n([^]*?)```/g)].find(([, text = '']) => text.includes(marker));
-  if (!found?.[1]) throw new Error(`no nginx block with ${marker}`);
-  return found[1]
+  const blocks = [...page.matchAll(/```nginx\n([^]*?)```/g)].map(([, text = '']) => text).join('');
+  const found = [...blocks.matchAll(/^( *)location [^]*?^\1}$/gm)].map(([text]) => text);
+  const wanted = found.filter((text) => markers.some((marker) => text.includes(marker)));
+  if (wanted.length !== markers.length) throw new Error(`no location with ${markers.join(', or with ')}`);
+  return wanted
+    .join('\n')
     .replaceAll('http://127.0.0.1:8080', url)
     .replaceAll('/var/lib/entrepot/tree', join(dataDir, 'tree'));
 }
@@ -34,7 +37,10 @@ t.test('nginx', { skip: unlessInstalled('nginx') }, async (t) => {
   const inRelease = '/apt/main/dists/stable/InRelease';
 
   t.test('sends large files itself, after the server has looked at who asks', async (t) => {
-    const nginx = await startNginx(join(temporaryDir(t), 'nginx'), block('internal', server));
+    const nginx = await startNginx(
+      join(temporaryDir(t), 'nginx'),
+      locations(['proxy_pass', 'internal'], server),
+    );
     t.teardown(nginx.stop);
     const get = (path: string, headers: Record<string, string> = {}): Promise<Answer> =>
       ask(nginx.url, path, { headers });
@@ -83,7 +89,7 @@ t.test('nginx', { skip: unlessInstalled('nginx') }, async (t) => {
   });
 
   t.test('serves the tree alone', async (t) => {
-    const nginx = await startNginx(join(temporaryDir(t), 'nginx'), block('gzip_static', server));
+    const nginx = await startNginx(join(temporaryDir(t), 'nginx'), locations(['gzip_static'], server));
     t.teardown(nginx.stop);
     for (const path of [inRelease, '/keys/main.asc', '/setup/main/stable.sources'])
       t.same((await ask(nginx.url, path)).body, (await ask(server.url, path)).body, path);

@@ -36,7 +36,7 @@ async function uploadBoth(server: InProcess, name: string, version = '1.0-1'): P
 }
 
 /**
- * What stands before a bucket where yum channels are read without a server of ours: one rule, as docs/operating.md
+ * What stands before a bucket where yum channels are read without a server of ours: one rule, as docs/bucket.md
  * has it, and nothing else.
  */
 async function rewriting(t: Test, base: string): Promise<string> {
