@@ -48,7 +48,15 @@ export const settings = {
       .regex(/^[^?#@]*$/, 'expected a URL without user, query and fragment')
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
-    help: 'The URL that clients reach this server by. Without it, `http://` and the listening address.',
+    help: 'The URL that clients reach this server by. Without it, `http://` (`https://` with `tls_certificate`) and the listening address.',
+  },
+  tls_certificate: {
+    schema: z.string().min(1).optional(),
+    help: 'File with the certificate to show, in PEM, and with those that lead from it to a root (`fullchain.pem`). With it the server speaks `https` alone. Read again when it changes. Default: none; a proxy ends TLS.',
+  },
+  tls_key: {
+    schema: z.string().min(1).optional(),
+    help: 'File with the private key of `tls_certificate`, in PEM, without a passphrase.',
   },
   database_url: {
     schema: z
@@ -179,6 +187,8 @@ const schema = z
     data: settings.data.schema,
     listen: settings.listen.schema,
     public_url: settings.public_url.schema,
+    tls_certificate: settings.tls_certificate.schema,
+    tls_key: settings.tls_key.schema,
     database_url: settings.database_url.schema,
     keys: settings.keys.schema,
     role: settings.role.schema,
@@ -209,6 +219,10 @@ const schema = z
     path: ['accel_location'],
     error: 'nginx has no files of a tree in a bucket: see redirect_packages',
   })
+  .refine((values) => (values.tls_certificate === undefined) === (values.tls_key === undefined), {
+    path: ['tls_certificate'],
+    error: 'the certificate and its key go together: set tls_certificate and tls_key',
+  })
   .refine((values) => values.resign_hours <= (values.valid_days * hoursPerDay) / 2, {
     path: ['resign_hours'],
     error: 'at most half of valid_days: a channel is signed again well before it expires',
@@ -232,6 +246,8 @@ export type Config = {
   readonly dataDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly publicUrl: string | undefined;
+  /** The files of the certificate, where this server ends TLS itself. */
+  readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   readonly database: CatalogPlace;
   readonly keysDir: string;
   readonly role: z.infer<typeof settings.role.schema>;
@@ -345,6 +361,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     dataDir,
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
+    tls: parseTls(values.tls_certificate, values.tls_key),
     database: parseDatabase(values.database_url, dataDir),
     keysDir: resolve(values.keys ?? join(dataDir, 'keys')),
     role: values.role,
@@ -382,6 +399,11 @@ export function parseStorePlace(text: string, environment: NodeJS.ProcessEnv = e
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL'];
   const given = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'];
   return { kind: 'bucket', bucket, prefix, endpoint, region: given ?? (endpoint && 'us-east-1') };
+}
+
+function parseTls(certificate: string | undefined, key: string | undefined): Config['tls'] {
+  if (certificate === undefined || key === undefined) return undefined;
+  return { certificate: resolve(certificate), key: resolve(key) };
 }
 
 function parseDatabase(url: string | undefined, dataDir: string): CatalogPlace {

@@ -451,6 +451,22 @@ const table = {
     title: 'The data directory is in use',
     action: 'Stop the other server first, or give this one a directory of its own with --data.',
   },
+  tls_unreadable: {
+    status: 500,
+    title: 'The TLS certificate or its key cannot be read',
+    action:
+      'Check tls_certificate and tls_key: both PEM, the key without a passphrase, and readable by the user that the server runs as.',
+  },
+  tls_mismatch: {
+    status: 500,
+    title: 'The TLS certificate and the key do not belong together',
+    action: 'Set tls_certificate and tls_key to the two files of one renewal: fullchain.pem and privkey.pem.',
+  },
+  tls_expired: {
+    status: 500,
+    title: 'The TLS certificate is not valid now',
+    action: 'Renew it and see that its files are replaced; look at the clock of the server as well.',
+  },
   backup_damaged: {
     status: 503,
     title: 'The backup cannot be restored',

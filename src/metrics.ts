@@ -27,6 +27,8 @@ export class Metrics {
     help: 'When the first apt channel expires unless it is signed again, in seconds since 1970',
     registers: [this.#registry],
   });
+  /** Made when there is one: a zero would be a certificate that ended in 1970. */
+  #certificate: Gauge | undefined;
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
@@ -47,6 +49,15 @@ export class Metrics {
   /** Of all channels together: names of private repositories are not for everyone who reads metrics. */
   setValidUntil(seconds: number): void {
     this.#validUntil.set(seconds);
+  }
+
+  setCertificateValidUntil(seconds: number): void {
+    this.#certificate ??= new Gauge({
+      name: 'entrepot_tls_valid_until_seconds',
+      help: 'When the TLS certificate of this server expires, in seconds since 1970',
+      registers: [this.#registry],
+    });
+    this.#certificate.set(seconds);
   }
 
   /** The text that Prometheus reads, and its media type. */

@@ -17,6 +17,7 @@ export const clients = {
   gzip: 'gzip',
   mmdebstrap: 'mmdebstrap',
   nginx: 'nginx-light',
+  openssl: 'openssl',
   python3: 'python3',
   rpm: 'rpm',
   rpm2archive: 'rpm2cpio',

@@ -1,13 +1,16 @@
 import { createServer as createSocket } from 'node:net';
-import process, { stdout } from 'node:process';
+import process, { stdin, stdout } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { createApp, createReader, type App } from '../app.ts';
+import { systemClock } from '../clock.ts';
 import { ConfigError, printableConfig, type Config } from '../config.ts';
 import { listTokens } from '../db/tokens.ts';
+import { ServerCertificate } from '../http/certificate.ts';
+import type { Server } from '../http/instance.ts';
 import { createReadServer } from '../http/read-server.ts';
 import { baseUrl, createServer } from '../http/server.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger, type Logger } from '../logger.ts';
 import { initialise, type Initialised } from '../registry/initialise.ts';
 import { showPins } from '../registry/pins.ts';
 import { configOf, withDataFlags } from './options.ts';
@@ -33,11 +36,29 @@ async function serve(config: Config): Promise<void> {
 /** A node that needs the store and nothing else. */
 async function serveTree(config: Config): Promise<void> {
   const log = createLogger(config.logLevel);
+  const certificate = openCertificate(config, log);
   const reader = await createReader({ config, log });
-  const server = createReadServer(reader);
-  const address = await server.listen(config.listen);
+  const server = createReadServer(reader, certificate);
+  const address = await listen(server, config.listen, certificate);
+  certificate?.start();
   stdout.write(`Entrepot is listening on ${config.publicUrl ?? address}, and only reads\n`);
-  stopOnSignal(() => server.close());
+  const stop = stopOnSignal(() => server.close());
+  lookOnHangup(certificate, stop);
+}
+
+/** Fastify knows only of the servers that it makes itself that they speak TLS. */
+async function listen(
+  server: Server,
+  { host, port }: Config['listen'],
+  certificate: ServerCertificate | null,
+): Promise<string> {
+  const shown = (address: string): string => (certificate ? address.replace(/^http:/, 'https:') : address);
+  return shown(await server.listen({ host, port, listenTextResolver: (at) => `listening at ${shown(at)}` }));
+}
+
+/** Throws what is wrong with it before anything is made. */
+function openCertificate({ tls }: Config, log: Logger): ServerCertificate | null {
+  return tls ? new ServerCertificate({ place: tls, clock: systemClock, log }) : null;
 }
 
 /** The first of several nodes that start on an empty catalog fills it, and the others find that. */
@@ -54,8 +75,9 @@ async function serveAll(config: Config): Promise<void> {
   setFlagsFromString('--semi-space-growth-factor=1');
   const log = createLogger(config.logLevel);
   const { host } = config.listen;
+  const certificate = openCertificate(config, log);
   const port = await findPort(config.listen);
-  const publicUrl = config.publicUrl ?? baseUrl(host, port);
+  const publicUrl = config.publicUrl ?? baseUrl(host, port, config.tls ? 'https' : 'http');
   log.debug({ config: printableConfig(config) }, 'settings');
   const app = await createApp({ config, log, publicUrl });
   const made = await fillIfEmpty(app);
@@ -63,8 +85,10 @@ async function serveAll(config: Config): Promise<void> {
   await app.setupFiles.writeAll();
   await app.visibility.writeAll();
   await showPins(app);
-  const server = config.role === 'publish' ? createReadServer(app) : await createServer(app);
-  await server.listen({ host, port });
+  const server =
+    config.role === 'publish' ? createReadServer(app, certificate) : await createServer(app, certificate);
+  await listen(server, { host, port }, certificate);
+  certificate?.start();
   app.publisher.start();
   if (config.role !== 'api') {
     app.collector.start(config.collectMs);
@@ -74,10 +98,11 @@ async function serveAll(config: Config): Promise<void> {
   app.visibility.start();
   stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
   log.info({ publicUrl, dataDir: config.dataDir }, 'listening');
-  stopOnSignal(async () => {
+  const stop = stopOnSignal(async () => {
     await server.close();
     await app.close();
   });
+  lookOnHangup(certificate, stop);
 }
 
 /**
@@ -94,15 +119,24 @@ async function findPort({ host, port }: Config['listen']): Promise<number> {
   });
 }
 
-/** The first signal lets what runs finish; a second one does not wait. */
-function stopOnSignal(stop: () => Promise<void>): void {
+/** The first signal lets what runs finish; a second one does not wait. Answers what a signal calls. */
+function stopOnSignal(stop: () => Promise<void>): (signal: NodeJS.Signals) => void {
   let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => {
-      if (stopping) throw new Error(`${signal} again: ending at once`);
-      stopping = true;
-      void stop();
-    });
+  const stopOnce = (signal: NodeJS.Signals): void => {
+    if (stopping) throw new Error(`${signal} again: ending at once`);
+    stopping = true;
+    void stop();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stopOnce);
+  return stopOnce;
+}
+
+/** SIGHUP: of a service, look at the certificate (`systemctl reload`); of a terminal, it was closed. */
+function lookOnHangup(certificate: ServerCertificate | null, stop: (signal: NodeJS.Signals) => void): void {
+  process.on('SIGHUP', (signal) => {
+    if (stdin.isTTY) stop(signal);
+    else certificate?.look({ now: true });
+  });
 }
 
 function welcome(app: App, made: Initialised): string {

@@ -3,10 +3,12 @@ import type { Reader } from '../app.ts';
 import { AppError } from '../errors.ts';
 import { publicKey } from '../publish/public-key.ts';
 import type { Store } from '../store/store.ts';
+import type { ServerCertificate } from './certificate.ts';
 import type { Server } from './instance.ts';
 import { Pairs } from './pairs.ts';
 import { sendProblem } from './problem.ts';
 import { contentRoutes } from './routes/content.ts';
+import { observeCertificate, warningsOf } from './routes/operation.ts';
 import { addHooks, newServer } from './server.ts';
 
 /** For which an answer of the store is believed: as long as other nodes take to follow a change. */
@@ -31,8 +33,8 @@ function publicInStore(store: Store): (repository: string) => Promise<boolean> {
 }
 
 /** Private repositories need tokens, which are in the catalog: they are not served here. */
-export function createReadServer(reader: Reader): Server {
-  const server = newServer(reader);
+export function createReadServer(reader: Reader, certificate: ServerCertificate | null = null): Server {
+  const server = newServer(reader, certificate);
   addHooks(server, reader);
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   server.setNotFoundHandler((request, reply) =>
@@ -55,9 +57,10 @@ export function createReadServer(reader: Reader): Server {
     } catch (cause) {
       throw new AppError('unavailable', 'The store cannot be used.', undefined, { cause });
     }
-    return { status: 'ok' };
+    return { status: 'ok', ...warningsOf(certificate) };
   });
   server.get('/metrics', async (_request, reply) => {
+    observeCertificate(reader, certificate);
     const { type, text } = await reader.metrics.render();
     return await reply.type(type).send(text);
   });

@@ -7,6 +7,7 @@ import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import fastify, {
   LogController,
   type FastifyBaseLogger,
+  type FastifyHttpOptions,
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
@@ -22,6 +23,7 @@ import { AppError } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { version } from '../version.ts';
 import { finishHandlers } from './busy.ts';
+import type { ServerCertificate } from './certificate.ts';
 import { createIdentification, type Identify } from './identify.ts';
 import { HotFiles } from './hot-files.ts';
 import { Lingering } from './linger.ts';
@@ -54,9 +56,27 @@ const keepAliveMs = 75_000;
 /** How long a client may go on sending after its upload was refused. */
 const lingerMs = 10_000;
 
-export function newServer(app: Pick<App, 'log' | 'clock' | 'config'>): Server {
+type HttpServer = Server['server'];
+
+/** What Fastify sets on a server that it makes by itself. */
+function httpsServer(
+  certificate: ServerCertificate,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): HttpServer {
+  const server = certificate.createServer(handler);
+  server.keepAliveTimeout = keepAliveMs;
+  server.requestTimeout = 0;
+  return server;
+}
+
+/** `certificate`: null where a proxy ends TLS. */
+export function newServer(
+  app: Pick<App, 'log' | 'clock' | 'config'>,
+  certificate: ServerCertificate | null,
+): Server {
   const loggerInstance: FastifyBaseLogger = app.log;
-  return fastify({
+  const options: FastifyHttpOptions<HttpServer> = {
+    ...(certificate && { serverFactory: (handler) => httpsServer(certificate, handler) }),
     loggerInstance,
     bodyLimit: jsonBodyLimitBytes,
     keepAliveTimeout: keepAliveMs,
@@ -71,7 +91,8 @@ export function newServer(app: Pick<App, 'log' | 'clock' | 'config'>): Server {
     frameworkErrors: (error, request, reply) => {
       void sendProblem(error, request, reply);
     },
-  }).withTypeProvider<ZodTypeProvider>();
+  };
+  return fastify(options).withTypeProvider<ZodTypeProvider>();
 }
 
 /**
@@ -153,8 +174,8 @@ function answerProblems(server: Server, app: App, identify: Identify): void {
   );
 }
 
-export async function createServer(app: App): Promise<Server> {
-  const server = newServer(app);
+export async function createServer(app: App, certificate: ServerCertificate | null = null): Promise<Server> {
+  const server = newServer(app, certificate);
   answerExpect(server);
   finishHandlers(server);
   server.setValidatorCompiler(validatorCompiler);
@@ -179,7 +200,7 @@ export async function createServer(app: App): Promise<Server> {
     changeRoutes(typed, app, identify);
     pinRoutes(typed, app, identify);
     webhookRoutes(typed, app, identify);
-    operationRoutes(typed, app, identifyPerson);
+    operationRoutes(typed, app, { identifyPerson, certificate });
     collectionRoutes(typed, app, identify);
     done();
   });
@@ -218,7 +239,7 @@ export async function createServer(app: App): Promise<Server> {
 }
 
 /** The base URL for an address that a server listens on. */
-export function baseUrl(host: string, port: number): string {
+export function baseUrl(host: string, port: number, scheme: 'http' | 'https'): string {
   const shown = host === '0.0.0.0' || host === '127.0.0.1' || host === '::' ? 'localhost' : host;
-  return `http://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
+  return `${scheme}://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
 }
