@@ -23,8 +23,9 @@ import type { Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 import { isOfEntries, type EntryIndex, type IndexState } from './channel-state.ts';
 import type { EarlyFiles } from './early-files.ts';
-import { settleAll } from './settle.ts';
+import { settleAll } from '../settle.ts';
 import { FileDigester, type Piece } from './file-digester.ts';
+import { prepareGeneration, type Unveiling } from './visible.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -142,10 +143,12 @@ export type SignedGeneration = {
   readonly date: number;
   readonly signedAt: number;
   readonly placement: Placement;
+  readonly unveiling: Unveiling;
 };
 
 /**
- * Signs a generation and makes everything that it names durable.
+ * Signs a generation and makes everything that it names durable. What shows it is ready then, and is either shown or
+ * discarded by the caller.
  * `previousDate`: Date never goes back, or apt silently keeps what it has (acquire-item.cc ignores a Release
  * that is older than the last); and it is ahead of the clock only when the clock went back.
  */
@@ -174,11 +177,19 @@ export async function signGeneration(
   // What needs no signature is written meanwhile.
   await settleAll([...indexFiles.map(put), signing.then(() => undefined)]);
   const placement = place(await signing);
-  await settleAll([
-    ...placement.immutable.map(put),
-    ...placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)),
-  ]);
-  return { date, signedAt, placement };
+  // Written to the disk with what it shows, so that it takes both at once.
+  const known = new Map(placement.immutable.map(({ key, chunks }) => [key, Buffer.concat(chunks)]));
+  const unveiling = prepareGeneration(deps.store, placement, { date, known });
+  try {
+    await settleAll([
+      ...placement.immutable.map(put),
+      ...placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)),
+    ]);
+  } catch (error) {
+    await unveiling.discard();
+    throw error;
+  }
+  return { date, signedAt, placement, unveiling };
 }
 
 /** Signs what a format wants signed. The same documents, key and date give the same signatures. */

@@ -38,7 +38,7 @@ import {
 import { EarlyFiles } from './early-files.ts';
 import type { Held } from '../leases.ts';
 import type { IndexCache } from './index-cache.ts';
-import { parseVisible, prepareGeneration, showGeneration, writeVisible } from './visible.ts';
+import { parseVisible, writeVisible } from './visible.ts';
 import { transactIf } from '../db/transact.ts';
 
 export type RoundDeps = PublishDeps & { readonly cache: IndexCache; readonly held: Held };
@@ -104,7 +104,7 @@ export async function publishPending(
     indexes,
     signed,
   };
-  const unveiling = prepareGeneration(deps.store, signed.placement, signed.date);
+  const { unveiling } = signed;
   let isCommitted = false;
   try {
     isCommitted = await commit(deps, round);
@@ -252,7 +252,12 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   const signed = await signGeneration(deps, channel, generation, new EarlyFiles(deps.store));
   const pointers = writeVisible(signed.placement);
   const change = { date: signed.date, signed_at: signed.signedAt, pointers };
-  if (!(await updateSigning(deps.db, head, change))) return false;
-  await showGeneration(deps.store, signed.placement, { date: signed.date, before: null });
-  return true;
+  let isCommitted = false;
+  try {
+    isCommitted = await updateSigning(deps.db, head, change);
+  } finally {
+    if (!isCommitted) await signed.unveiling.discard();
+  }
+  if (isCommitted) await signed.unveiling.show(null);
+  return isCommitted;
 }

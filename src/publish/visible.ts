@@ -1,7 +1,7 @@
 /** The last step of a publication, and of the recovery from a crash: what clients start from is written. */
 import type { Placement } from '../formats/format.ts';
-import type { PointerFile, StagedPointers, Store } from '../store/store.ts';
-import { settleAll } from './settle.ts';
+import { settleAll } from '../settle.ts';
+import type { PointerFile, StagedVisible, Store, StoredFile } from '../store/store.ts';
 
 /** What a generation's pointers show; kept in the catalog so that a crash after the commit is rolled forward. */
 export type Visible = Pick<Placement, 'aliases' | 'pointers'>;
@@ -23,22 +23,22 @@ export type Unveiling = {
   readonly discard: () => Promise<void>;
 };
 
-/** Gets the pointers ready, so that after the commit they only have to be put in place. */
-export function prepareGeneration(store: Store, visible: Visible, date: number): Unveiling {
-  const ready = stagePointers(store, visible, date);
+/**
+ * Gets ready what shows a generation, so that after the commit it only has to be put in place.
+ * `known`: files that are being written to the store, by key; the others are read from it.
+ */
+export function prepareGeneration(
+  store: Store,
+  visible: Visible,
+  { date, known = new Map() }: { readonly date: number; readonly known?: ReadonlyMap<string, Uint8Array> },
+): Unveiling {
+  const ready = stage(store, visible, { date, known });
   // Told by `show`.
   ready.catch(() => undefined);
   const discard = async (): Promise<void> => {
     await (await ready.catch(() => null))?.discard();
   };
   const show = async (before: Visible | null): Promise<void> => {
-    try {
-      // Plain names first, the pointers that clients start from last.
-      await settleAll(visible.aliases.map((alias) => store.putAlias(alias.key, alias.target)));
-    } catch (error) {
-      await discard();
-      throw error;
-    }
     await (await ready).place();
     // A form that is no longer made: left, its plain name would show an old index for ever.
     const kept = new Set(visible.aliases.map(({ key }) => key));
@@ -54,12 +54,27 @@ export async function showGeneration(
   visible: Visible,
   { date, before }: { readonly date: number; readonly before: Visible | null },
 ): Promise<void> {
-  await prepareGeneration(store, visible, date).show(before);
+  await prepareGeneration(store, visible, { date }).show(before);
 }
 
-async function stagePointers(store: Store, { pointers }: Visible, date: number): Promise<StagedPointers> {
-  const prepared = await Promise.all(pointers.map((pointer) => preparePointer(store, pointer, date)));
-  return store.stagePointers(prepared.filter((pointer) => pointer !== null));
+async function stage(
+  store: Store,
+  { aliases, pointers }: Visible,
+  { date, known }: { readonly date: number; readonly known: ReadonlyMap<string, Uint8Array> },
+): Promise<StagedVisible> {
+  const prepared = await Promise.all(
+    pointers.map(async ({ key, from }) => {
+      const [bytes, old] = await Promise.all([known.get(from) ?? bytesOf(store, from), store.open(key)]);
+      return await preparePointer(key, { bytes, old, date });
+    }),
+  );
+  return store.stageVisible({ aliases, pointers: prepared.filter((pointer) => pointer !== null) });
+}
+
+async function bytesOf(store: Store, key: string): Promise<Uint8Array> {
+  const file = await store.open(key);
+  if (!file) throw new Error(`${key} is missing from the store`);
+  return await file.bytes();
 }
 
 /**
@@ -68,13 +83,14 @@ async function stagePointers(store: Store, { pointers }: Visible, date: number):
  * share one (DESIGN, "What clients see").
  */
 async function preparePointer(
-  store: Store,
-  { key, from }: Visible['pointers'][number],
-  date: number,
+  key: string,
+  {
+    bytes,
+    old,
+    date,
+  }: { readonly bytes: Uint8Array; readonly old: StoredFile | null; readonly date: number },
 ): Promise<PointerFile | null> {
-  const [file, old] = await Promise.all([store.open(from), store.open(key)]);
-  const [bytes, shown] = await Promise.all([file?.bytes(), old?.bytes()]);
-  if (!bytes) throw new Error(`${from} is missing from the store`);
+  const shown = await old?.bytes();
   if (shown?.equals(bytes) === true) return null;
   const after = old ? Math.floor(old.lastModifiedMs / 1000) + 1 : date;
   return { key, bytes, lastModifiedMs: Math.max(date, after) * 1000 };

@@ -18,9 +18,9 @@ import { oneByOne } from './one-by-one.ts';
 import type { Bucket, Condition, ObjectForm, ObjectHead } from './s3.ts';
 import type {
   ByteRange,
-  PointerFile,
+  VisibleFiles,
   StagedFile,
-  StagedPointers,
+  StagedVisible,
   Store,
   StoredFile,
   StoredKey,
@@ -97,8 +97,8 @@ export class BucketStore implements Store {
     await this.#replace(key, old, bodyOf([bytes]), { mtime: String(lastModifiedMs) });
   }
 
-  stagePointers(pointers: readonly PointerFile[]): StagedPointers {
-    return oneByOne(pointers, this.putPointer.bind(this));
+  stageVisible(files: VisibleFiles): StagedVisible {
+    return oneByOne(files, { putAlias: this.putAlias.bind(this), putPointer: this.putPointer.bind(this) });
   }
 
   async putAlias(key: string, target: string): Promise<void> {

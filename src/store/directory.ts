@@ -1,30 +1,45 @@
-import { createReadStream, statSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  fsync as fsyncWithCallback,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writev as writevWithCallback,
+  writevSync,
+  type Stats,
+} from 'node:fs';
 import {
   constants,
   copyFile,
   lstat,
-  mkdir,
   open,
   opendir,
   readdir,
-  readlink,
-  rename,
   rm,
   rmdir,
-  symlink,
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
+import { promisify } from 'node:util';
 import { createId } from '../ids.ts';
 import { checkKey } from './key.ts';
 import type {
+  Alias,
   ByteRange,
   PointerFile,
   StagedFile,
-  StagedPointers,
+  StagedVisible,
   Store,
   StoredFile,
   StoredKey,
+  VisibleFiles,
 } from './store.ts';
 
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
@@ -32,6 +47,15 @@ const readChunkBytes = 512 * 1024;
 
 /** The kernel takes up to 1024 pieces in one call (IOV_MAX). */
 const chunksPerWrite = 1024;
+
+/**
+ * A publication makes dozens of small files and names. Calls that touch only what the kernel has in memory are made
+ * at once: each takes less than half of what a trip to the thread pool does. What waits for the disk goes to the
+ * pool, and so does what is longer than this.
+ */
+const bytesAtOnce = 256 * 1024;
+const fsync = promisify(fsyncWithCallback);
+const writev = promisify(writevWithCallback);
 
 /** A folder that is removed under a writer every time is none that anybody collects. */
 const placeAttempts = 10;
@@ -86,12 +110,7 @@ export class DirectoryStore implements Store {
 
   async putImmutableFile(key: string, source: string): Promise<void> {
     const path = this.#path(key);
-    const file = await open(source, 'r');
-    try {
-      await this.#sync(file);
-    } finally {
-      await file.close();
-    }
+    await this.#syncPath(source);
     try {
       await this.#place(source, path);
     } catch (error) {
@@ -115,34 +134,38 @@ export class DirectoryStore implements Store {
       },
       discard: async () => {
         const temporary = await written.catch(() => null);
-        if (temporary !== null) await rm(temporary, { force: true });
+        if (temporary !== null) rmSync(temporary, { force: true });
       },
     };
   }
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
-    await this.stagePointers([{ key, bytes, lastModifiedMs }]).place();
+    await this.stageVisible({ aliases: [], pointers: [{ key, bytes, lastModifiedMs }] }).place();
   }
 
-  stagePointers(pointers: readonly PointerFile[]): StagedPointers {
-    const written = pointers.map(async ({ key, bytes, lastModifiedMs }) => ({
-      path: this.#path(key),
-      temporary: await this.#writeTemporary([bytes], lastModifiedMs),
-    }));
-    const discard = async (): Promise<void> => {
-      for (const file of await Promise.allSettled(written))
-        if (file.status === 'fulfilled') await rm(file.value.temporary, { force: true });
-    };
+  async putAlias(key: string, target: string): Promise<void> {
+    await this.stageVisible({ aliases: [{ key, target }], pointers: [] }).place();
+  }
+
+  stageVisible({ aliases, pointers }: VisibleFiles): StagedVisible {
+    const staged = [
+      ...aliases.map((alias) => this.#stageLink(alias)),
+      ...pointers.map((pointer) => this.#stagePointer(pointer)),
+    ];
     // Told by `place`.
-    for (const file of written) file.catch(() => undefined);
+    for (const file of staged) file.catch(() => undefined);
+    const discard = async (): Promise<void> => {
+      for (const file of await Promise.allSettled(staged))
+        if (file.status === 'fulfilled' && file.value.temporary !== null)
+          rmSync(file.value.temporary, { force: true });
+    };
     const place = async (): Promise<void> => {
       try {
-        const files = await Promise.all(written);
-        for (const { temporary, path } of files) await this.#rename(temporary, path);
-        // The disk takes all names in a folder at once.
-        await Promise.all(
-          [...new Set(files.map(({ path }) => dirname(path)))].map((each) => this.#syncNames(each)),
-        );
+        const files = await Promise.all(staged);
+        for (const { temporary, path } of files) if (temporary !== null) await this.#rename(temporary, path);
+        // The disk takes all names at once. A crash before may keep some of them: whoever starts again shows all.
+        const folders = new Set(files.map(({ path }) => dirname(path)));
+        await Promise.all([...folders].map((folder) => this.#syncNames(folder)));
       } catch (error) {
         await discard();
         throw error;
@@ -151,18 +174,21 @@ export class DirectoryStore implements Store {
     return { place, discard };
   }
 
-  async putAlias(key: string, target: string): Promise<void> {
+  /** A link without its name; null for one that stands there already, whose name may not be durable yet. */
+  async #stageLink({ key, target }: Alias): Promise<{ path: string; temporary: string | null }> {
     const path = this.#path(key);
     // Relative, so that the tree can be moved, mounted elsewhere and mirrored.
     this.#path(target);
     const link = posix.relative(posix.dirname(key), target);
-    if ((await readLink(path)) === link) {
-      await this.#syncFolder(dirname(path));
-      return;
-    }
+    if (readLink(path) === link) return { path, temporary: null };
     const temporary = await this.#temporary();
-    await symlink(link, temporary);
-    await this.#placeOrRemove(temporary, path);
+    symlinkSync(link, temporary);
+    return { path, temporary };
+  }
+
+  async #stagePointer(pointer: PointerFile): Promise<{ path: string; temporary: string }> {
+    const path = this.#path(pointer.key);
+    return { path, temporary: await this.#writeTemporary([pointer.bytes], pointer.lastModifiedMs) };
   }
 
   async open(key: string): Promise<StoredFile | null> {
@@ -257,25 +283,44 @@ export class DirectoryStore implements Store {
     return join(folder, createId(Date.now()));
   }
 
-  async #write(path: string, chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<void> {
-    await this.#placeOrRemove(await this.#writeTemporary(chunks, lastModifiedMs), path);
+  /**
+   * Its name comes before it is durable, so that the disk takes both at once: nothing tells of the name until then,
+   * and what a power cut leaves of it is replaced by who writes it again.
+   */
+  async #write(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+    const temporary = await this.#temporary();
+    await this.#inNewFile(temporary, chunks, async (file) => {
+      await this.#rename(temporary, path);
+      await Promise.all([this.#sync(file), this.#syncNames(dirname(path))]);
+    });
   }
 
   /** A file that is durable and has no name yet. */
   async #writeTemporary(chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<string> {
     const temporary = await this.#temporary();
-    const file = await open(temporary, 'wx', 0o644);
+    await this.#inNewFile(temporary, chunks, async (file) => {
+      if (lastModifiedMs !== undefined) futimesSync(file, lastModifiedMs / 1000, lastModifiedMs / 1000);
+      await this.#sync(file);
+    });
+    return temporary;
+  }
+
+  /** Leaves nothing under the temporary name when anything fails. */
+  async #inNewFile(
+    temporary: string,
+    chunks: readonly Uint8Array[],
+    work: (file: number) => Promise<void>,
+  ): Promise<void> {
+    const file = openSync(temporary, 'wx', 0o644);
     try {
       await writeAll(file, chunks);
-      if (lastModifiedMs !== undefined) await file.utimes(lastModifiedMs / 1000, lastModifiedMs / 1000);
-      await this.#sync(file);
+      await work(file);
     } catch (error) {
-      await rm(temporary, { force: true });
+      rmSync(temporary, { force: true });
       throw error;
     } finally {
-      await file.close();
+      closeSync(file);
     }
-    return temporary;
   }
 
   async #placeOrRemove(temporary: string, path: string): Promise<void> {
@@ -294,7 +339,9 @@ export class DirectoryStore implements Store {
   }
 
   async #rename(temporary: string, path: string): Promise<void> {
-    await this.#inFolder(dirname(path), () => rename(temporary, path));
+    await this.#inFolder(dirname(path), () => {
+      renameSync(temporary, path);
+    });
   }
 
   /** Makes the names in a folder durable, and its own. */
@@ -305,7 +352,7 @@ export class DirectoryStore implements Store {
   }
 
   /** Again when a folder that was empty is removed with the last file in it while this one is being written. */
-  async #inFolder(path: string, work: (folder: Folder) => Promise<void>): Promise<void> {
+  async #inFolder(path: string, work: (folder: Folder) => Promise<void> | void): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const folder = this.#folder(path);
       try {
@@ -346,8 +393,8 @@ export class DirectoryStore implements Store {
 
   async #makeFolder(path: string, above: Folder | null): Promise<void> {
     await above?.made;
-    if (above) await mkdir(path, { mode: 0o755 }).catch(unlessExists);
-    else await mkdir(path, { recursive: true, mode: 0o755 });
+    if (!above) mkdirSync(path, { recursive: true, mode: 0o755 });
+    else makeUnlessThere(path);
   }
 
   /** One that was there already may be from a process that ended before it was durable. */
@@ -367,7 +414,7 @@ export class DirectoryStore implements Store {
   }
 
   #beginSync(folder: string): Promise<void> {
-    const sync: FolderSync = { now: this.#syncFolderNow(folder), next: null };
+    const sync: FolderSync = { now: this.#syncPath(folder), next: null };
     this.#syncs.set(folder, sync);
     const settle = (): void => {
       if (!sync.next) this.#syncs.delete(folder);
@@ -376,18 +423,19 @@ export class DirectoryStore implements Store {
     return sync.now;
   }
 
-  async #syncFolderNow(folder: string): Promise<void> {
-    const handle = await open(folder, 'r');
+  /** Makes a file durable, or the names in a folder. */
+  async #syncPath(path: string): Promise<void> {
+    const file = openSync(path, 'r');
     try {
-      await this.#sync(handle);
+      await this.#sync(file);
     } finally {
-      await handle.close();
+      closeSync(file);
     }
   }
 
-  async #sync(file: FileHandle): Promise<void> {
+  async #sync(file: number): Promise<void> {
     try {
-      await file.sync();
+      await fsync(file);
     } catch (error) {
       this.#fatal(error);
     }
@@ -413,20 +461,25 @@ function isSame(before: Stats, path: string): boolean {
   );
 }
 
-function unlessExists(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+function makeUnlessThere(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 function sizeOf(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 }
 
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+async function writeAll(file: number, chunks: readonly Uint8Array[]): Promise<void> {
   for (let start = 0; start < chunks.length; start += chunksPerWrite) {
     const run = chunks.slice(start, start + chunksPerWrite);
-    const { bytesWritten } = await file.writev(run);
+    const size = sizeOf(run);
+    const written = size <= bytesAtOnce ? writevSync(file, run) : (await writev(file, run)).bytesWritten;
     // A disk that is about to be full takes a part and says nothing; the next write tells.
-    if (bytesWritten < sizeOf(run)) await file.writeFile(Buffer.concat(run).subarray(bytesWritten));
+    if (written < size) writeFileSync(file, Buffer.concat(run).subarray(written));
   }
 }
 
@@ -455,9 +508,9 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
   }
 }
 
-async function readLink(path: string): Promise<string | undefined> {
+function readLink(path: string): string | undefined {
   try {
-    return await readlink(path);
+    return readlinkSync(path);
   } catch {
     return undefined;
   }

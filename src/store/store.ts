@@ -49,11 +49,22 @@ export type PointerFile = {
   readonly lastModifiedMs: number;
 };
 
-/** Pointers that are ready and show nothing yet. One of the two is to be called, once. */
-export type StagedPointers = {
-  /** Replaces one after the other, in their order, as `putPointer` does. All are durable when it resolves. */
+export type Alias = { readonly key: string; readonly target: string };
+
+/** What shows a generation: its plain names, and what clients start from. */
+export type VisibleFiles = {
+  readonly aliases: readonly Alias[];
+  readonly pointers: readonly PointerFile[];
+};
+
+/** What is ready and shows nothing yet. One of the two is to be called, once. */
+export type StagedVisible = {
+  /**
+   * Aliases as `putAlias` does, in any order; when all are there the pointers one after the other, in their order,
+   * as `putPointer` does. All are durable when it resolves.
+   */
   readonly place: () => Promise<void>;
-  /** Leaves nothing of them. */
+  /** Leaves nothing of it. */
   readonly discard: () => Promise<void>;
 };
 
@@ -69,10 +80,10 @@ export interface Store {
   stage(chunks: readonly Uint8Array[]): StagedFile;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */
   putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void>;
-  /** The same for several, of which everything is done beforehand that can be. */
-  stagePointers(pointers: readonly PointerFile[]): StagedPointers;
   /** Lets `key` show what `target` holds, a file or a whole folder, in one step. Durable when it resolves. */
   putAlias(key: string, target: string): Promise<void>;
+  /** Several of both, of which everything is done beforehand that can be. */
+  stageVisible(files: VisibleFiles): StagedVisible;
   /** The file under a key, aliases followed; null when there is none. */
   open(key: string): Promise<StoredFile | null>;
   /** Every file and alias under a prefix that is a folder; what an alias shows is not looked into. */

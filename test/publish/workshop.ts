@@ -40,16 +40,19 @@ function heldStore(store: Store, hooks: Hooks): Store {
       await write.call(store, key, ...rest);
       hooks.written(operation, key);
     };
+  const visible = {
+    putPointer: held('putPointer', store.putPointer.bind(store)),
+    putAlias: held('putAlias', store.putAlias.bind(store)),
+  };
   return {
+    ...visible,
     putImmutable: held('putImmutable', store.putImmutable.bind(store)),
     putImmutableFile: held('putImmutableFile', store.putImmutableFile.bind(store)),
     stage: (chunks) => {
       const staged = store.stage(chunks);
       return { ...staged, place: held('putImmutable', staged.place) };
     },
-    putPointer: held('putPointer', store.putPointer.bind(store)),
-    stagePointers: (pointers) => oneByOne(pointers, held('putPointer', store.putPointer.bind(store))),
-    putAlias: held('putAlias', store.putAlias.bind(store)),
+    stageVisible: (files) => oneByOne(files, visible),
     delete: held('delete', store.delete.bind(store)),
     open: store.open.bind(store),
     list: store.list.bind(store),

@@ -73,14 +73,16 @@ export class Hazard {
 }
 
 export function endangeredStore(store: Store, hazard: Hazard): Store {
+  const visible: Pick<Store, 'putAlias' | 'putPointer'> = {
+    putPointer: (key, bytes, time) => hazard.write(() => store.putPointer(key, bytes, time)),
+    putAlias: (key, target) => hazard.write(() => store.putAlias(key, target)),
+  };
   return {
+    ...visible,
     putImmutable: (key, chunks) => hazard.write(() => store.putImmutable(key, chunks)),
     putImmutableFile: (key, path) => hazard.write(() => store.putImmutableFile(key, path)),
     stage: (chunks) => endangeredFile(store.stage(chunks), hazard),
-    putPointer: (key, bytes, time) => hazard.write(() => store.putPointer(key, bytes, time)),
-    stagePointers: (pointers) =>
-      oneByOne(pointers, (...pointer) => hazard.write(() => store.putPointer(...pointer))),
-    putAlias: (key, target) => hazard.write(() => store.putAlias(key, target)),
+    stageVisible: (files) => oneByOne(files, visible),
     delete: (key) => hazard.write(() => store.delete(key)),
     open: async (key) => {
       hazard.alive();

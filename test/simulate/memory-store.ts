@@ -8,9 +8,9 @@ import { Readable } from 'node:stream';
 import { oneByOne } from '../../src/store/one-by-one.ts';
 import type {
   ByteRange,
-  PointerFile,
+  VisibleFiles,
   StagedFile,
-  StagedPointers,
+  StagedVisible,
   Store,
   StoredFile,
   StoredKey,
@@ -91,8 +91,8 @@ export class MemoryStore implements Store {
     this.#put(key, Buffer.from(bytes), lastModifiedMs);
   }
 
-  stagePointers(pointers: readonly PointerFile[]): StagedPointers {
-    return oneByOne(pointers, this.putPointer.bind(this));
+  stageVisible(files: VisibleFiles): StagedVisible {
+    return oneByOne(files, { putAlias: this.putAlias.bind(this), putPointer: this.putPointer.bind(this) });
   }
 
   async putAlias(key: string, target: string): Promise<void> {
