@@ -179,6 +179,7 @@ export default tseslint.config(
   layer(['src/registry'], [noSibling(['http', 'commands', 'web'], upward), ...libraries]),
   layer(['src/publish'], [noSibling(['registry', 'http', 'commands', 'web'], upward), ...libraries]),
   layer(['src/http'], [noSibling(['commands'], upward), ...librariesBut(fastify)]),
+  layer(['src/doctor'], [noSibling(['commands', 'web'], upward), ...libraries]),
   layer(['src/commands'], [noSibling(['web'], upward), ...libraries]),
   {
     files: pure.map((dir) => `${dir}/**/*.ts`),

@@ -436,6 +436,19 @@ export function printableConfig(config: Config): Record<string, unknown> {
   };
 }
 
+/** The proxy that programs on this machine are told to use, by the names that all of them read. */
+export type ProxyVariables = Readonly<Record<string, string>>;
+
+const proxyVariables = ['http_proxy', 'https_proxy', 'no_proxy'];
+
+/** In small letters as well as in capitals, of which the former win, as in curl and apt. */
+export function proxyEnvironment(environment: NodeJS.ProcessEnv = env): ProxyVariables {
+  const found = proxyVariables.map((name) => [name, environment[name] ?? environment[name.toUpperCase()]]);
+  return Object.fromEntries(
+    found.filter(([, value]) => value !== undefined && value !== ''),
+  ) as ProxyVariables;
+}
+
 /** What the client commands (`push`, …) take from the environment. */
 export function clientEnvironment(environment: NodeJS.ProcessEnv = env): {
   url: string | undefined;

@@ -2,6 +2,7 @@
 import { argv, exit, stderr } from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { backupCommand } from './commands/backup.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { CommandFailed } from './commands/failed.ts';
 import { fsckCommand } from './commands/fsck.ts';
@@ -34,6 +35,7 @@ const commands = [
   migrateCommand,
   tokenCommand,
   keyCommand,
+  doctorCommand,
   fsckCommand,
   exportCommand,
   gcCommand,

@@ -341,8 +341,7 @@ async function createMigrationsTable(catalog: Catalog): Promise<void> {
 export async function migrate(catalog: Catalog, now: number): Promise<string[]> {
   await createMigrationsTable(catalog);
   const applied: string[] = [];
-  const names = readdirSync(migrationsDir).filter((name) => name.endsWith('.sql'));
-  for (const name of names.sort()) {
+  for (const name of migrationNames()) {
     const statements = readFileSync(join(migrationsDir, name), 'utf8').split(/;\s*\n/);
     const ran = await transact(catalog, async (transaction) => {
       // One program at a time; SQLite has a single writer as it is. Before anything is read.
@@ -364,6 +363,20 @@ export async function migrate(catalog: Catalog, now: number): Promise<string[]> 
     if (ran) applied.push(name);
   }
   return applied;
+}
+
+/** The migrations that the catalog has seen, and those that this version has. Throws what the query throws. */
+export async function listMigrations(
+  catalog: Catalog,
+): Promise<{ readonly applied: readonly string[]; readonly known: readonly string[] }> {
+  const rows = await catalog.selectFrom('schema_migrations').select('name').orderBy('name').execute();
+  return { applied: rows.map(({ name }) => name), known: migrationNames() };
+}
+
+function migrationNames(): string[] {
+  return readdirSync(migrationsDir)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
 }
 
 /** Throws when the catalog does not answer, or not in time. */

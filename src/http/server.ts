@@ -35,6 +35,7 @@ import { sendProblem } from './problem.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { channelRoutes } from './routes/channels.ts';
 import { collectionRoutes } from './routes/collections.ts';
+import { connectionRoute } from './routes/connection.ts';
 import { contentRoutes } from './routes/content.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { doingRoutes } from './routes/doing.ts';
@@ -201,6 +202,7 @@ export async function createServer(app: App, certificate: ServerCertificate | nu
     pinRoutes(typed, app, identify);
     webhookRoutes(typed, app, identify);
     operationRoutes(typed, app, { identifyPerson, certificate });
+    connectionRoute(typed);
     collectionRoutes(typed, app, identify);
     done();
   });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalog, ChannelRow, GenerationRow, PackageRow } from '../db/catalog.ts';
-import { getChannel, listAllChannels } from '../db/channels.ts';
+import { getChannel, listAllChannels, listChannels } from '../db/channels.ts';
 import { findGeneration, listGenerations } from '../db/generations.ts';
 import { listPins } from '../db/pins.ts';
 import { findByIdentity, listPackages } from '../db/packages.ts';
@@ -40,8 +40,23 @@ export async function* checkEverything(deps: FsckDeps, options = { alone: false 
   for (const { name } of await listRepositories(deps.db))
     for (const channel of await listAllChannels(deps.db, name)) {
       yield* checkGenerations(deps, channel, packages);
-      yield* options.alone ? await checkHead(deps, channel.id) : await checkMovingHead(deps, channel.id);
+      yield* options.alone
+        ? await checkHead(deps, channel.id)
+        : await checkMoving(deps, channel.id, checkHead);
     }
+}
+
+/** The quick part: whether what clients start from shows the head of each channel, of which at most `limit` are named. */
+export async function checkPublishedHeads(deps: FsckDeps, limit: number): Promise<Fault[]> {
+  const suspects: string[] = [];
+  for (const { id } of await listChannels(deps.db))
+    if (suspects.length < limit && (await headFaults(deps, id)).length > 0) suspects.push(id);
+  return (await Promise.all(suspects.map((id) => checkMoving(deps, id, headFaults)))).flat();
+}
+
+async function headFaults({ db, store }: FsckDeps, channelId: string): Promise<Fault[]> {
+  const head = await findGeneration(db, channelId, (await getChannel(db, channelId)).head);
+  return head?.collected_at === null ? await checkPointers(store, head) : [];
 }
 
 /** A package whose upload is taken back meanwhile, or that is collected, is at no fault. */
@@ -227,11 +242,15 @@ async function faultOfUpload(
 }
 
 /** The head of a channel that a server may be publishing: what is at fault only in passing is none. */
-async function checkMovingHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
+async function checkMoving(
+  deps: FsckDeps,
+  channelId: string,
+  check: (deps: FsckDeps, channelId: string) => Promise<Fault[]>,
+): Promise<Fault[]> {
   let looked = '';
   let since = Date.now();
   for (;;) {
-    const faults = await checkHead(deps, channelId);
+    const faults = await check(deps, channelId);
     const { head } = await getChannel(deps.db, channelId);
     const now = `${head} ${(await findGeneration(deps.db, channelId, head))?.signed_at ?? 0}`;
     if (faults.length === 0 || (now === looked && Date.now() - since > patienceMs)) return faults;
