@@ -64,6 +64,9 @@ async function pause(): Promise<void> {
 export class Leases {
   readonly #db: Catalog;
   readonly #yieldUntil = new Map<string, number>();
+  /** All leases at the last look, also those that nobody waits for. */
+  #watches: ReadonlyMap<string, Watch> = new Map();
+  #lookedAt = -Infinity;
 
   constructor(db: Catalog) {
     this.#db = db;
@@ -103,6 +106,22 @@ export class Leases {
     return (await listLeases(this.#db, name)).some((lease) => lease.name === name);
   }
 
+  /**
+   * While one lease is waited for, all are looked at now and then: a node that is lost leaves many, and an upload
+   * needs several, which would be waited for one after the other.
+   */
+  async #look(): Promise<void> {
+    if (performance.now() - this.#lookedAt < renewEveryMs) return;
+    this.#lookedAt = performance.now();
+    const watches = new Map<string, Watch>();
+    for (const seen of await listLeases(this.#db, '')) {
+      const watch = this.#watches.get(seen.name) ?? new Watch();
+      watch.isGone(seen);
+      watches.set(seen.name, watch);
+    }
+    this.#watches = watches;
+  }
+
   async #letOthersFirst(name: string): Promise<void> {
     const until = this.#yieldUntil.get(name);
     if (until === undefined) return;
@@ -116,7 +135,9 @@ export class Leases {
       const at = performance.now();
       const seen = await takeLease(this.#db, name, holder);
       if (!seen) return { takenOver: false, at };
-      if (watch.isGone(seen) && (await takeOverLease(this.#db, seen, holder))) return { takenOver: true, at };
+      await this.#look();
+      const isGone = watch.isGone(seen) || this.#watches.get(name)?.isGone(seen) === true;
+      if (isGone && (await takeOverLease(this.#db, seen, holder))) return { takenOver: true, at };
       if (isFirst) await wantLease(this.#db, name);
       await pause();
     }
