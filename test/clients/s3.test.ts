@@ -1,9 +1,8 @@
 /** Everything once with the published tree in a bucket: machines at the server, and at the bucket itself. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { checkEverything } from '../../src/registry/fsck.ts';
 import { ask, jsonOf } from '../ask.ts';
+import { bucketRule } from '../bucket-rule.ts';
 import { unlessInstalled } from '../clients.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { debSample, rpmSample } from '../packages.ts';
@@ -33,30 +32,6 @@ async function uploadBoth(server: InProcess, name: string, version = '1.0-1'): P
     ['stable-rpm', rpmSample(name, { version })],
   ] as const)
     await jsonOf(await server.upload(channel, filename, bytes));
-}
-
-/**
- * What stands before a bucket where yum channels are read without a server of ours: one rule, as docs/bucket.md
- * has it, and nothing else.
- */
-async function rewriting(t: Test, base: string): Promise<string> {
-  const server = createServer((request, response) => {
-    const path = (request.url ?? '').replace(
-      /^\/yum\/([^/]+)\/[^/]+\/(?:generations\/\d+\/)?packages\//,
-      '/yum/$1/pool/',
-    );
-    void ask(base, new URL(base).pathname + path, { method: request.method ?? 'GET' }).then(
-      ({ status, headers, body }) => {
-        delete headers['transfer-encoding'];
-        response.writeHead(status, headers).end(body);
-      },
-    );
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('no address');
-  return `http://127.0.0.1:${address.port}`;
 }
 
 t.test('a repository in a bucket', { skip }, async (t) => {
@@ -108,7 +83,7 @@ t.test('a repository in a bucket', { skip }, async (t) => {
 
   await t.test('machines install straight from the bucket', async (t) => {
     const fromBucket = await aptMachine(t, server, (sources) => sources.replaceAll(server.url, base));
-    const cdn = await rewriting(t, base);
+    const cdn = await bucketRule(t, base);
     const fromCdn = await dnfMachine(t, server, (repo) => byBaseUrl(repo).replaceAll(server.url, cdn));
     isWell(t, await fromBucket.update(), 'update');
     isWell(t, await fromBucket.apt('install', 'hello'), 'install');

@@ -1,111 +1,136 @@
 /** Several nodes of the real program on one catalog and one published tree, and clients that go on at another one. */
 import { join } from 'node:path';
-import { readApt, readFrom, sha256 } from '../served.ts';
+import { jsonOf } from '../ask.ts';
 import type { Sample } from '../packages.ts';
 import type { Postgres } from '../postgres.ts';
+import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { freePort, placeTestKey, startProgram, temporaryDir, type Program } from '../server.ts';
 
 type Teardown = { readonly teardown: (work: () => unknown) => void };
 type Role = 'all' | 'api' | 'publish' | 'read';
 
 export type Nodes = {
-  /** Where the shared tree is, as `ENTREPOT_STORE` has it. */
-  readonly store: string;
+  /** That of a balancer in front of them; nobody asks it here. Set-up files name it. */
+  readonly publicUrl: string;
+  /** The URL of the catalog. */
+  readonly database: string;
   readonly start: (role: Role) => Promise<Program>;
 };
 
-/** `store`: a directory or bucket that all share; `env`: what the programs need to reach it. */
-export async function openNodes(
-  t: Teardown,
-  postgres: Postgres,
-  { store, env = {} }: { store?: string; env?: Record<string, string> } = {},
-): Promise<Nodes> {
-  const shared = temporaryDir(t);
-  placeTestKey(shared);
+/** The tree that all nodes share: what `ENTREPOT_STORE` says, and what else the programs need to reach it. */
+export type SharedStore = { readonly store: string; readonly env: Readonly<Record<string, string>> };
+
+/** `shared`: a bucket; without one the tree is in a directory. */
+export async function openNodes(t: Teardown, postgres: Postgres, shared?: SharedStore): Promise<Nodes> {
+  const dir = temporaryDir(t);
+  placeTestKey(dir);
   const database = await postgres.newDatabase();
-  const tree = store ?? join(shared, 'tree');
-  // That of a balancer in front of them; nobody asks it here.
   const publicUrl = `http://127.0.0.1:${await freePort()}`;
   const start = async (role: Role): Promise<Program> =>
     await startProgram(t, {
       env: {
         ENTREPOT_ROLE: role,
         ENTREPOT_PUBLIC_URL: publicUrl,
-        ENTREPOT_STORE: tree,
-        ...(role === 'read' ? {} : { ENTREPOT_DATABASE_URL: database, ENTREPOT_KEYS: join(shared, 'keys') }),
-        ...env,
+        ENTREPOT_STORE: shared?.store ?? join(dir, 'tree'),
+        ...(role === 'read' ? {} : { ENTREPOT_DATABASE_URL: database, ENTREPOT_KEYS: join(dir, 'keys') }),
+        ...shared?.env,
       },
     });
-  return { store: tree, start };
+  return { publicUrl, database, start };
 }
 
-export type Uploads = {
-  /** In milliseconds: from the loss of a node to the first upload that another one took in its place. */
-  readonly failoverMs: number;
-  /** Generations in which the receipts say that the packages are. */
-  readonly generations: readonly number[];
+export type Channel = 'stable' | 'stable-rpm';
+export const channels: readonly Channel[] = ['stable', 'stable-rpm'];
+
+export type Upload = Sample & { readonly channel: Channel };
+
+/** All times in milliseconds. */
+export type Uploaded = {
+  /** From the first request to the last receipt, and the part of it before the loss. */
+  readonly tookMs: number;
+  readonly beforeLossMs: number;
+  /** From the loss to the first receipt, and to the last, of the uploads that the lost node had not answered. */
+  readonly firstTakenMs: number;
+  readonly lastTakenMs: number;
+  /** The longest that one request was under way. */
+  readonly longestMs: number;
+  /** By channel: generations in which the receipts say that the packages are. */
+  readonly generations: ReadonlyMap<Channel, readonly number[]>;
 };
 
-/** Uploads all samples through two nodes, several at once, and ends the first half way; its clients go to the other. */
+/**
+ * Uploads everything through two nodes, so many at once, and kills the first half way; its clients send the same
+ * again to the other. Throws when one is refused by a node that is there.
+ */
 export async function uploadThrough(
   [lost, other]: readonly [Program, Program],
-  samples: readonly Sample[],
+  uploads: readonly Upload[],
   clients: number,
-): Promise<Uploads> {
-  const waiting = samples.map((sample, i) => ({ sample, node: i % 2 === 0 ? lost : other }));
-  const generations: number[] = [];
+): Promise<Uploaded> {
+  const waiting = uploads.map((upload, i) => ({ upload, isFirst: i % 2 === 0 }));
+  const generations = new Map<Channel, number[]>(channels.map((channel) => [channel, []]));
+  const begunAt = performance.now();
+  let lostAt = Infinity;
+  let longestMs = 0;
+  const takenMs: number[] = [];
   let done = 0;
-  let killedAt: number | null = null;
-  const failovers: number[] = [];
+  const send = async (node: Program, { channel, filename, bytes }: Upload): Promise<number> => {
+    const sentAt = performance.now();
+    const receipt = await jsonOf<{ generation: number }>(await node.upload(channel, filename, bytes));
+    longestMs = Math.max(longestMs, performance.now() - sentAt);
+    return receipt.generation;
+  };
+  const unlessLost = (error: unknown): null => {
+    if (lostAt === Infinity) throw error;
+    return null;
+  };
   const client = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
-      let { node } = next;
-      for (;;) {
-        try {
-          const response = await node.upload('stable', next.sample.filename, next.sample.bytes);
-          const text = await response.text();
-          if (!response.ok) throw new Error(`${response.status} ${text}`);
-          generations.push((JSON.parse(text) as { generation: number }).generation);
-          break;
-        } catch (error) {
-          // One that is refused by a node that is there is a failure of the test.
-          if (node === other) throw error;
-          node = other;
-        }
+      const { upload, isFirst } = next;
+      const begun = performance.now();
+      let generation = isFirst ? await send(lost, upload).catch(unlessLost) : null;
+      if (generation === null) {
+        generation = await send(other, upload);
+        // Of those that were under way when it was lost; later ones find nobody there, and lose no time.
+        if (isFirst && begun < lostAt) takenMs.push(performance.now() - lostAt);
       }
-      if (killedAt !== null && node !== next.node) failovers.push(performance.now() - killedAt);
+      generations.get(upload.channel)?.push(generation);
       done += 1;
-      if (done === Math.floor(samples.length / 2)) {
-        killedAt = performance.now();
+      if (done === Math.floor(uploads.length / 2)) {
+        lostAt = performance.now();
         await lost.kill();
       }
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
-  const [failoverMs] = failovers;
-  if (failoverMs === undefined) throw new Error('nobody had to go to the other node');
-  return { failoverMs, generations };
+  if (takenMs.length === 0) throw new Error('nobody had to go to the other node');
+  return {
+    tookMs: performance.now() - begunAt,
+    beforeLossMs: lostAt - begunAt,
+    firstTakenMs: Math.min(...takenMs),
+    lastTakenMs: Math.max(...takenMs),
+    longestMs,
+    generations,
+  };
 }
 
-/** What is served at `url`: names by the digests of the files that the index names, each of which is fetched. */
+/** Names of what machines are served at `url` in both channels; every file is fetched and held against its index. */
 export async function servedNames(url: string): Promise<string[]> {
   const read = readFrom(url);
-  const names: string[] = [];
-  for (const { name, path, sha256: digest } of await readApt(read, 'main', 'stable')) {
-    if (sha256(await read(path)) !== digest) throw new Error(`${path} is not what its index says`);
-    names.push(name);
-  }
-  return names.sort();
+  const packages = [
+    ...(await readApt(read, 'main', 'stable')),
+    ...(await readYum(read, 'main', 'stable-rpm')),
+  ];
+  for (const entry of packages) await readPackage(read, entry);
+  return packages.map(({ name }) => name).sort();
 }
 
-/** The numbers of all generations of the channel, the oldest first. */
-export async function generationsOf(node: Program): Promise<number[]> {
+/** The numbers of all generations of a channel, the oldest first. */
+export async function generationsOf(node: Program, channel: Channel): Promise<number[]> {
   const numbers: number[] = [];
   for (let before = ''; ;) {
-    const response = await node.api(
-      `/api/v1/repositories/main/channels/stable/generations?limit=100${before}`,
-    );
-    const page = (await response.json()) as { generations: { generation: number }[] };
+    const path = `/api/v1/repositories/main/channels/${channel}/generations?limit=100${before}`;
+    const page = await jsonOf<{ generations: { generation: number }[] }>(await node.api(path));
     numbers.push(...page.generations.map(({ generation }) => generation));
     const last = page.generations.at(-1);
     if (!last || page.generations.length < 100) return numbers.reverse();
