@@ -430,6 +430,12 @@ const table = {
     action:
       'Try again after the number of seconds in Retry-After: reading goes on meanwhile, and a push that failed may be repeated as it is. The operator finds the cause in the log.',
   },
+  catalog_newer: {
+    status: 503,
+    title: 'The catalog is of a newer version',
+    action:
+      'Run the newest version of Entrepot that the catalog was used with; an older one needs a backup from before. The server was not started, or has ended itself.',
+  },
   catalog_not_empty: {
     status: 409,
     title: 'The catalog to copy into holds something already',

@@ -1,11 +1,13 @@
 import { createServer as createSocket } from 'node:net';
-import process, { stdin, stdout } from 'node:process';
+import process, { exit, stdin, stdout } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { createApp, createReader, type App } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigError, printableConfig, type Config } from '../config.ts';
+import { refuseNewer } from '../db/catalog.ts';
 import { listTokens } from '../db/tokens.ts';
+import { AppError } from '../errors.ts';
 import { ServerCertificate } from '../http/certificate.ts';
 import type { Server } from '../http/instance.ts';
 import { createReadServer } from '../http/read-server.ts';
@@ -14,6 +16,9 @@ import { createLogger, type Logger } from '../logger.ts';
 import { initialise, type Initialised } from '../registry/initialise.ts';
 import { showPins } from '../registry/pins.ts';
 import { configOf, withDataFlags } from './options.ts';
+
+/** Between two looks whether a newer version has changed the catalog under this one. */
+const versionCheckMs = 10_000;
 
 export function serveCommand(program: Command): void {
   withDataFlags(
@@ -96,6 +101,7 @@ async function serveAll(config: Config): Promise<void> {
   }
   app.downloads.start();
   app.visibility.start();
+  if (app.leases) endWhenNewer(app);
   stdout.write(made ? welcome(app, made) : `Entrepot is listening on ${publicUrl}\n`);
   log.info({ publicUrl, dataDir: config.dataDir }, 'listening');
   const stop = stopOnSignal(async () => {
@@ -103,6 +109,23 @@ async function serveAll(config: Config): Promise<void> {
     await app.close();
   });
   lookOnHangup(certificate, stop);
+}
+
+/**
+ * Another node may have been upgraded. What this one writes could be wrong then, so it ends at once, as in a crash;
+ * that leaves nothing to do by hand.
+ */
+function endWhenNewer({ db, log }: App): void {
+  const check = async (): Promise<void> => {
+    try {
+      await refuseNewer(db);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'catalog_newer') return;
+      log.fatal({ err: error }, 'the catalog was changed by a newer version; ending');
+      exit(1);
+    }
+  };
+  setInterval(() => void check(), versionCheckMs).unref();
 }
 
 /**

@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync } 
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, PostgresAdapter, SqliteDialect, sql } from 'kysely';
+import { AppError } from '../errors.ts';
 import { openPostgres } from './postgres.ts';
 import { withPreparedStatements, type Uncertain } from './prepared.ts';
 import { transact } from './transact.ts';
@@ -337,9 +338,27 @@ async function createMigrationsTable(catalog: Catalog): Promise<void> {
   await transact(catalog, (transaction) => sql.raw(statementFor(catalog, text)).execute(transaction));
 }
 
-/** Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. */
+/**
+ * Throws `catalog_newer` when a newer version of this program has changed the catalog in a way that this one cannot
+ * go on with. It may where everything that it does not know is named `….expands.sql`: then whatever it reads and
+ * writes is as it was (docs/scaling.md, "Upgrading several nodes").
+ */
+export async function refuseNewer(catalog: Catalog): Promise<void> {
+  const { newer } = await listMigrations(catalog);
+  if (newer.length > 0)
+    throw new AppError(
+      'catalog_newer',
+      `The catalog has ${newer.join(', ')}, which this version of Entrepot does not know.`,
+    );
+}
+
+/**
+ * Applies the migrations that the catalog has not seen, in the order of their names, each in a transaction. Throws
+ * `catalog_newer`, and then has applied none.
+ */
 export async function migrate(catalog: Catalog, now: number): Promise<string[]> {
   await createMigrationsTable(catalog);
+  await refuseNewer(catalog);
   const applied: string[] = [];
   for (const name of migrationNames()) {
     const statements = readFileSync(join(migrationsDir, name), 'utf8').split(/;\s*\n/);
@@ -365,12 +384,19 @@ export async function migrate(catalog: Catalog, now: number): Promise<string[]> 
   return applied;
 }
 
-/** The migrations that the catalog has seen, and those that this version has. Throws what the query throws. */
+/**
+ * Of this version: the migrations that the catalog is without. Of newer ones: those after which this version cannot go
+ * on with it. Throws what the query throws.
+ */
 export async function listMigrations(
   catalog: Catalog,
-): Promise<{ readonly applied: readonly string[]; readonly known: readonly string[] }> {
+): Promise<{ readonly missing: readonly string[]; readonly newer: readonly string[] }> {
   const rows = await catalog.selectFrom('schema_migrations').select('name').orderBy('name').execute();
-  return { applied: rows.map(({ name }) => name), known: migrationNames() };
+  const [applied, known] = [new Set(rows.map(({ name }) => name)), new Set(migrationNames())];
+  return {
+    missing: [...known.difference(applied)],
+    newer: [...applied.difference(known)].filter((name) => !name.endsWith('.expands.sql')),
+  };
 }
 
 function migrationNames(): string[] {

@@ -106,7 +106,8 @@ t.test('a catalog moves to PostgreSQL', { skip }, async (t) => {
 
   await t.test('what is not a copy is refused and leaves nothing', async (t) => {
     for (const [statements, code] of [
-      [["INSERT INTO schema_migrations VALUES ('9999-later.sql', 1)"], 'catalog_versions'],
+      [["INSERT INTO schema_migrations VALUES ('9999_later.sql', 1)"], 'catalog_newer'],
+      [["INSERT INTO schema_migrations VALUES ('9999_later.expands.sql', 1)"], 'catalog_versions'],
       [
         [
           `CREATE FUNCTION other() RETURNS trigger AS 'BEGIN NEW.summary := upper(NEW.summary); RETURN NEW; END' LANGUAGE plpgsql`,

@@ -81,6 +81,66 @@ t.test('a catalog of the first version is brought on with everything in it', asy
   ]);
 });
 
+t.test('what a newer version has done to the catalog', async (t) => {
+  const db = await emptyCatalog(t);
+  const later = async (name: string): Promise<void> => {
+    await db.insertInto('schema_migrations').values({ name, applied_at: 1 }).execute();
+  };
+  await later('9998_later.expands.sql');
+  t.same(await migrate(db, 2), [], 'what only adds to it is no obstacle');
+  await later('9999_later.sql');
+  await db
+    .deleteFrom('schema_migrations')
+    .where('name', '=', migrations.at(-1) ?? '')
+    .execute();
+  const refused = { code: 'catalog_newer', message: /has 9999_later.sql, which/ };
+  await t.rejects(migrate(db, 3), refused);
+  t.same(
+    await db.selectFrom('schema_migrations').select('name').where('applied_at', '=', 3).execute(),
+    [],
+    'nothing is applied to it',
+  );
+});
+
+/** Statements after which an older version, which goes on beside a newer one, would not find what it knows. */
+function breaking(text: string): string[] {
+  const statements = text
+    .replace(/^--.*$/gm, '')
+    .split(/;\s*\n/)
+    .map((statement) => statement.trim())
+    .filter(Boolean);
+  const column = /^ALTER TABLE \w+ ADD COLUMN \w+ (TEXT|BIGINT)(( NOT NULL)? DEFAULT ('[^']*'|\d+))?$/;
+  return statements.filter((one) => !/^CREATE (TABLE|INDEX) /.test(one) && !column.test(one));
+}
+
+t.test('a migration that says that it only expands does', (t) => {
+  t.same(
+    breaking(
+      `-- Why.
+      CREATE TABLE a (b TEXT NOT NULL PRIMARY KEY);
+      CREATE INDEX c ON a (b);
+      ALTER TABLE a ADD COLUMN d TEXT NOT NULL DEFAULT '';
+      ALTER TABLE a ADD COLUMN e BIGINT;
+      `,
+    ),
+    [],
+  );
+  for (const statement of [
+    'DROP TABLE a',
+    'DROP INDEX c',
+    'ALTER TABLE a RENAME TO b',
+    'ALTER TABLE a DROP COLUMN b',
+    'ALTER TABLE a ADD COLUMN d TEXT NOT NULL',
+    'CREATE UNIQUE INDEX c ON a (b)',
+    'UPDATE a SET b = 1',
+    'DELETE FROM a',
+  ])
+    t.same(breaking(`${statement};\n`), [statement]);
+  for (const name of migrations.filter((one) => one.endsWith('.expands.sql')))
+    t.same(breaking(readFileSync(join(import.meta.dirname, '../../migrations', name), 'utf8')), [], name);
+  t.end();
+});
+
 t.test('a migration that fails leaves nothing, and is tried again', async (t) => {
   const db = openSqlite(join(temporaryDir(t), 'catalog.db'));
   t.teardown(() => db.destroy());

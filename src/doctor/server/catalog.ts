@@ -11,9 +11,7 @@ export const catalogOpens: Check<ServerContext> = {
       const db = openDb();
       if (db === null) return [fault(where, 'There is no catalog.', 'Start the server once, or set data.')];
       await checkCatalog(db);
-      const { applied, known } = await listMigrations(db);
-      const newer = applied.filter((name) => !known.includes(name));
-      const missing = known.filter((name) => !applied.includes(name));
+      const { missing, newer } = await listMigrations(db);
       if (newer.length > 0)
         return [
           fault(
