@@ -41,8 +41,11 @@ export type Postgres = {
 
 type Teardown = { readonly teardown: (work: () => unknown) => void };
 
-/** Starts a cluster that is gone when the test ends. It survives a crash of itself, but no power cut: fsync is off. */
-export async function startPostgres(t: Teardown): Promise<Postgres> {
+/**
+ * Starts a cluster that is gone when the test ends. It survives a crash of itself, but no power cut unless `isDurable`:
+ * fsync is off.
+ */
+export async function startPostgres(t: Teardown, { isDurable = false } = {}): Promise<Postgres> {
   const bin = findPrograms() ?? '';
   const dir = mkdtempSync(join(tmpdir(), 'entrepot-postgres-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
@@ -57,8 +60,9 @@ export async function startPostgres(t: Teardown): Promise<Postgres> {
   execFileSync(join(bin, 'initdb'), ['-D', data, ...options], { ...user, stdio: 'pipe' });
   const port = await freePort();
   const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
-  const fast = ['fsync=off', 'full_page_writes=off', 'max_connections=60'];
-  const args = ['-D', data, ...[...settings, ...fast].flatMap((setting) => ['-c', setting])];
+  const fast = isDurable ? [] : ['fsync=off', 'full_page_writes=off'];
+  const all = [...settings, ...fast, 'max_connections=60'];
+  const args = ['-D', data, ...all.flatMap((setting) => ['-c', setting])];
   let server: ChildProcess | undefined;
   const stop = async (): Promise<void> => {
     const running = server;

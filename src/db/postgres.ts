@@ -13,6 +13,14 @@ const connectTimeoutMs = 5_000;
 /** A database that is stopped in the middle of a statement says nothing for ever. */
 const queryTimeoutMs = 60_000;
 const idleTimeoutMs = 30_000;
+/**
+ * A node that stands still in the middle of a transaction keeps rows that others wait for, its lease among them: the
+ * database ends the transaction after this. Ours compute between two statements for far less.
+ */
+const idleInTransactionMs = 10_000;
+
+/** With the statement that begins the transaction: settings of a session are not known to a pooler. */
+const begin = `begin isolation level serializable; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
 
 /** BIGINT comes as text: ours are times, sizes and counts, all below 2 ** 53. A parser for this pool alone. */
 const types = new pg.TypeOverrides();
@@ -56,10 +64,7 @@ function watchedClient(client: pg.PoolClient): PostgresPoolClient {
   let isLost = false;
   const query = async (text: string, parameters: readonly unknown[]): Promise<pg.QueryResult> => {
     try {
-      // With the statement that begins the transaction: a setting of its own would need a session.
-      return await client.query(text === 'begin' ? 'begin isolation level serializable' : text, [
-        ...parameters,
-      ]);
+      return await client.query(text === 'begin' ? begin : text, [...parameters]);
     } catch (error) {
       const told = toCatalogError(error, false);
       isLost ||= told instanceof AppError && told.code === 'catalog_unavailable';

@@ -1,10 +1,12 @@
 /** The suites of this folder once more, on PostgreSQL. */
+import { createInterface } from 'node:readline';
 import t from 'tap';
 import { checkCatalog, migrate } from '../../src/db/catalog.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { listRepositories } from '../../src/db/repositories.ts';
 import { transact } from '../../src/db/transact.ts';
 import { catalogsIn } from '../catalogs.ts';
+import { runScript } from '../program.ts';
 import { startPostgres, unlessPostgres, type Postgres } from '../postgres.ts';
 import { catalogWith, put } from './rows.ts';
 
@@ -14,6 +16,7 @@ if (skip === false) {
   const postgres = await startPostgres(t);
   catalogsIn(postgres.newDatabase);
   testSeveral(postgres);
+  testStandstill(postgres);
   testLoss(postgres);
   for (const suite of ['channels', 'generations', 'membership', 'packages', 'repositories'])
     await import(`./${suite}.test.ts`);
@@ -55,6 +58,37 @@ function testSeveral({ newDatabase }: Postgres): void {
     };
     await Promise.all(nodes.map(count));
     t.match(await listRepositories(first), [{ description: '60' }]);
+  });
+}
+
+/** What a machine does that is suspended: connections stay, and nothing is said on them. */
+function testStandstill({ newDatabase }: Postgres): void {
+  t.test('a node that stands still in a transaction does not hold the others up for ever', async (t) => {
+    const url = await newDatabase();
+    const db = openPostgres(url);
+    t.teardown(() => db.destroy());
+    await migrate(db, 0);
+    await put(db, 'repositories', { name: 'acme', description: 'old' });
+    const node = runScript(`const { openPostgres } = await import('./src/db/postgres.ts');
+      const db = openPostgres(${JSON.stringify(url)});
+      const describe = (db) => db.updateTable('repositories').set({ description: 'late' }).execute();
+      const work = db.transaction().execute(async (transaction) => {
+        await describe(transaction);
+        console.log('it holds the row');
+        process.kill(process.pid, 'SIGSTOP');
+        await describe(transaction);
+      });
+      console.log(await work.then(() => 'committed', ({ code }) => code));
+      await db.destroy();`);
+    t.teardown(() => node.kill('SIGKILL'));
+    const lines = createInterface(node.stdout)[Symbol.asyncIterator]();
+    t.match(await lines.next(), { value: 'it holds the row' });
+    await transact(db, (transaction) =>
+      transaction.updateTable('repositories').set({ description: 'new' }).execute(),
+    );
+    node.kill('SIGCONT');
+    t.match(await lines.next(), { value: 'catalog_unavailable' }, 'its own is over');
+    t.match(await listRepositories(db), [{ description: 'new' }]);
   });
 }
 
