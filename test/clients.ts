@@ -18,6 +18,7 @@ export const clients = {
   mmdebstrap: 'mmdebstrap',
   nginx: 'nginx-light',
   openssl: 'openssl',
+  pgbouncer: 'pgbouncer',
   python3: 'python3',
   rpm: 'rpm',
   rpm2archive: 'rpm2cpio',
