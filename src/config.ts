@@ -157,6 +157,10 @@ export const settings = {
     schema: number.min(1).default(60),
     help: 'Seconds without a byte after which an upload is given up.',
   },
+  stop_grace: {
+    schema: number.min(0).max(3600).default(10),
+    help: 'Seconds for which downloads may go on when the server is asked to end (SIGTERM), after the last upload under way was answered.',
+  },
   trusted_proxies: {
     schema: z
       .union([z.array(z.string()), z.string().transform((list) => list.split(/[\s,]+/).filter(Boolean))])
@@ -207,6 +211,7 @@ const schema = z
     intake_workers: settings.intake_workers.schema,
     intake_timeout: settings.intake_timeout.schema,
     upload_idle_timeout: settings.upload_idle_timeout.schema,
+    stop_grace: settings.stop_grace.schema,
     trusted_proxies: settings.trusted_proxies.schema,
     webhook_allow: settings.webhook_allow.schema,
     log_level: settings.log_level.schema,
@@ -268,6 +273,7 @@ export type Config = {
   readonly intakeWorkers: number;
   readonly intakeTimeoutMs: number;
   readonly uploadIdleTimeoutMs: number;
+  readonly stopGraceMs: number;
   readonly trustedProxies: readonly string[];
   readonly webhookAllow: readonly string[];
   readonly logLevel: z.infer<typeof settings.log_level.schema>;
@@ -380,6 +386,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     intakeWorkers: values.intake_workers,
     intakeTimeoutMs: values.intake_timeout * 1000,
     uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,
+    stopGraceMs: values.stop_grace * 1000,
     trustedProxies: values.trusted_proxies,
     webhookAllow: values.webhook_allow,
     logLevel: values.log_level,

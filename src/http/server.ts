@@ -49,6 +49,7 @@ import { repositoryRoutes } from './routes/repositories.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 import { webhookPageRoutes, webhookRoutes } from './routes/webhooks.ts';
 import { uploadRoutes } from './routes/uploads.ts';
+import { closeWithin } from './stop.ts';
 
 /** JSON bodies are settings and lists of digests; packages do not come this way. */
 const jsonBodyLimitBytes = 2 ** 20;
@@ -93,7 +94,9 @@ export function newServer(
       void sendProblem(error, request, reply);
     },
   };
-  return fastify(options).withTypeProvider<ZodTypeProvider>();
+  const server = fastify(options).withTypeProvider<ZodTypeProvider>();
+  closeWithin(server, app.config.stopGraceMs);
+  return server;
 }
 
 /**

@@ -1,10 +1,13 @@
 /** The end of a server that has much to do. */
 import { once } from 'node:events';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { beginRequest } from '../ask.ts';
 import { debSample } from '../packages.ts';
 import { runCommand } from '../program.ts';
-import { adminToken, startProgram } from '../server.ts';
+import { adminToken, startProgram, type Program } from '../server.ts';
 
 t.setTimeout(60_000);
 
@@ -46,3 +49,66 @@ t.test(
     t.match(await runCommand(['fsck', '--data', server.dataDir]), { code: 0, stdout: 'clean\n' });
   },
 );
+
+const bigBytes = 32 * 2 ** 20;
+
+/** Begins to download a file that is larger than all buffers on the way, and reads nothing of it. */
+async function beginDownload(server: Program): Promise<IncomingMessage> {
+  const path = 'apt/main/pool/b/big/big_1.0_amd64.deb';
+  const file = join(server.dataDir, 'tree', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, '');
+  truncateSync(file, bigBytes);
+  const [response] = (await once(get(`${server.url}/${path}`), 'response')) as [IncomingMessage];
+  return response;
+}
+
+t.test('SIGTERM waits for no client that does not read, and for an upload as long as it takes', async (t) => {
+  const server = await startProgram(t, { env: { ENTREPOT_STOP_GRACE: '0' } });
+  const stuck = await beginDownload(server);
+  const { filename, bytes } = debSample('in-time');
+  const { request, answer } = beginRequest(
+    server.url,
+    `/api/v1/repositories/main/channels/stable/packages/${filename}`,
+    {
+      method: 'PUT',
+      headers: {
+        authorization: `Bearer ${adminToken}`,
+        'content-length': String(bytes.length),
+        expect: '100-continue',
+      },
+    },
+  );
+  request.flushHeaders();
+  await once(request, 'continue');
+  const ended = server.stop();
+  for (;;)
+    try {
+      await (await fetch(`${server.url}/healthz`)).text();
+    } catch {
+      break;
+    }
+  t.notOk(stuck.destroyed, 'an upload is under way: nobody is sent away yet');
+  request.end(bytes);
+  t.equal((await answer).status, 201);
+  t.equal(await ended, 0);
+  const broken = once(stuck, 'error');
+  stuck.resume();
+  t.match(await broken, [{ code: 'ECONNRESET' }]);
+});
+
+t.test('SIGTERM lets a download come to its end while there is time', async (t) => {
+  const server = await startProgram(t, { env: { ENTREPOT_STOP_GRACE: '600' } });
+  const download = await beginDownload(server);
+  const ended = server.stop();
+  for (;;)
+    try {
+      await (await fetch(`${server.url}/healthz`)).text();
+    } catch {
+      break;
+    }
+  let sizeBytes = 0;
+  for await (const chunk of download) sizeBytes += (chunk as Buffer).length;
+  t.equal(sizeBytes, bigBytes);
+  t.equal(await ended, 0);
+});
