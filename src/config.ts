@@ -113,7 +113,7 @@ export const settings = {
         'expected letters, digits and . _ ~ + / = - alone: what Bearer can carry',
       )
       .optional(),
-    help: 'The first admin token, set when an empty data directory is initialised. Without it, a random one is made and printed once.',
+    help: 'The first admin token, set when an empty data directory is initialised. Without it, a random one is made, into `admin-token` in the data directory (mode 0600).',
     secret: true,
   },
   key_passphrase: {

@@ -1,7 +1,10 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer as createSocket } from 'node:net';
+import { join } from 'node:path';
 import process, { exit, stdin, stdout } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
+import { createTokenText } from '../auth/tokens.ts';
 import { createApp, createReader, type App } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigError, printableConfig, type Config } from '../config.ts';
@@ -69,8 +72,23 @@ function openCertificate({ tls }: Config, log: Logger): ServerCertificate | null
 /** The first of several nodes that start on an empty catalog fills it, and the others find that. */
 async function fillIfEmpty(app: App): Promise<Initialised | null> {
   return await app.identities.run('initialise', async () =>
-    (await listTokens(app.db)).length === 0 ? await initialise(app, app.config.adminToken) : null,
+    (await listTokens(app.db)).length === 0
+      ? await initialise(app, app.config.adminToken ?? (await writeFirstToken(app.config.dataDir)))
+      : null,
   );
+}
+
+/** Where the first token is, unless the operator chose it. */
+const tokenFile = (dataDir: string): string => join(dataDir, 'admin-token');
+
+/** Output is kept and read by many (docs/decisions/0008). On the disk before the catalog knows the token. */
+async function writeFirstToken(dataDir: string): Promise<string> {
+  const token = createTokenText();
+  const path = tokenFile(dataDir);
+  // Of a first start that did not come to its end.
+  await rm(path, { force: true });
+  await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  return token;
 }
 
 async function serveAll(config: Config): Promise<void> {
@@ -163,17 +181,20 @@ function lookOnHangup(certificate: ServerCertificate | null, stop: (signal: Node
 }
 
 function welcome(app: App, made: Initialised): string {
-  const { publicUrl } = app;
-  const { repository, aptChannel, yumChannel, token } = made;
+  const { publicUrl, config } = app;
+  const { repository, aptChannel, yumChannel } = made;
   const api = `${publicUrl}/api/v1/repositories/${repository}/channels`;
-  const header = `-H "Authorization: Bearer ${token ?? '$ENTREPOT_ADMIN_TOKEN'}"`;
+  const path = config.adminToken === undefined ? tokenFile(config.dataDir) : null;
+  const token =
+    path === null ? '$ENTREPOT_ADMIN_TOKEN' : `$(cat '${path.replaceAll("'", String.raw`'\''`)}')`;
+  const header = `-H "Authorization: Bearer ${token}"`;
   return `
 Entrepot is listening on ${publicUrl}
 
-  data directory   ${app.config.dataDir}
+  data directory   ${config.dataDir}
   repository       ${repository}, with the channels ${aptChannel} (apt) and ${yumChannel} (yum)
   signing key      ${made.fingerprint}
-  admin token      ${token ?? '(the one in ENTREPOT_ADMIN_TOKEN)'}${token === null ? '' : '   shown this once: keep it'}
+  admin token      ${path === null ? 'the one in ENTREPOT_ADMIN_TOKEN' : `in ${path}: keep it elsewhere, then delete the file`}
 
 Upload a .deb:
   curl ${header} -T FILE.deb ${api}/${aptChannel}/packages/

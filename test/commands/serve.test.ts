@@ -45,13 +45,17 @@ t.test(
     const text = await running.says(/Set a machine up[\s\S]*apt-get update\n/);
     t.match(text, `Entrepot is listening on http://localhost:${listen.split(':')[1]}`);
     t.match(text, data);
-    const token = /admin token +(\S+) +shown this once/.exec(text)?.[1] ?? '';
+    const tokenFile = join(data, 'admin-token');
+    t.match(text, `admin token      in ${tokenFile}: keep it elsewhere, then delete the file\n`);
+    t.equal(statSync(tokenFile).mode & 0o777, 0o600);
+    const token = readFileSync(tokenFile, 'utf8').trim();
     t.match(token, /^entrepot_[\w-]{43}$/);
+    t.notMatch(text, token, 'a log would keep it');
     t.match(text, /signing key +[0-9A-F]{40}\n/);
     t.equal(statSync(data).mode & 0o077, 0, 'nobody else may look into the data directory');
     t.equal(statSync(join(data, 'keys/main.asc')).mode & 0o777, 0o600);
     for (const file of readdirSync(data, { recursive: true }) as string[])
-      if (lstatSync(join(data, file)).isFile())
+      if (file !== 'admin-token' && lstatSync(join(data, file)).isFile())
         t.notOk(readFileSync(join(data, file)).includes(token), `${file} does not hold the token`);
 
     t.test('the commands that it shows work as they are', async (t) => {
@@ -103,6 +107,7 @@ t.test('automation sets the first token itself', async (t) => {
   const text = await running.says(/Set a machine up[\s\S]*apt-get update\n/);
   t.notMatch(text, adminToken);
   t.match(text, /the one in ENTREPOT_ADMIN_TOKEN/);
+  t.throws(() => statSync(join(data, 'admin-token')), { code: 'ENOENT' });
   const url = /listening on (\S+)/.exec(text)?.[1] ?? '';
   const response = await fetch(`${url}/api/v1/repositories/main/events`, {
     headers: { authorization: `Bearer ${adminToken}` },
