@@ -157,6 +157,36 @@ export const settings = {
     schema: number.min(1).default(60),
     help: 'Seconds without a byte after which an upload is given up.',
   },
+  max_uploads: {
+    schema: number.int().min(1).max(100_000).default(1000),
+    help: 'Uploads at once; one more is answered with `503 too_many_uploads`, and a push tries again.',
+  },
+  max_request: {
+    schema: sizeBytes
+      .refine((bytes) => bytes >= 2 ** 14 && bytes <= 2 ** 26, 'from 16 KiB to 64 MiB')
+      .default(2 ** 20),
+    help: 'The largest body of a call that is not an upload: settings, and lists of digests. In bytes or with KiB, MiB. Default: 1 MiB.',
+  },
+  request_timeout: {
+    schema: number.min(1).max(3600).default(60),
+    help: 'Seconds in which the body of a call that is not an upload must arrive.',
+  },
+  headers_timeout: {
+    schema: number.min(1).max(600).default(60),
+    help: 'Seconds in which the head of a request must arrive.',
+  },
+  keep_alive_timeout: {
+    schema: number.min(1).max(3600).default(75),
+    help: 'Seconds for which a connection may wait for its next request. Longer than that of a proxy in front, which would otherwise send one just as it is closed.',
+  },
+  max_connections: {
+    schema: number.int().min(10).max(1_000_000).default(10_000),
+    help: 'Connections at once; more are closed as they come. Each needs a file descriptor (`LimitNOFILE` of the unit), and one more while it reads a file.',
+  },
+  wrong_tokens: {
+    schema: number.int().min(1).max(100_000).default(60),
+    help: 'Wrong tokens that one address may try in a minute, before it is refused with `429` for the rest of it.',
+  },
   stop_grace: {
     schema: number.min(0).max(3600).default(10),
     help: 'Seconds for which downloads may go on when the server is asked to end (SIGTERM), after the last upload under way was answered.',
@@ -164,8 +194,9 @@ export const settings = {
   trusted_proxies: {
     schema: z
       .union([z.array(z.string()), z.string().transform((list) => list.split(/[\s,]+/).filter(Boolean))])
-      .default([]),
-    help: 'Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
+      .default([])
+      .refine((networks) => parseNetworks(networks) !== null, 'expected addresses or networks: 10.1.2.0/24'),
+    help: 'Addresses or networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed.',
   },
   webhook_allow: {
     schema: z
@@ -211,6 +242,13 @@ const schema = z
     intake_workers: settings.intake_workers.schema,
     intake_timeout: settings.intake_timeout.schema,
     upload_idle_timeout: settings.upload_idle_timeout.schema,
+    max_uploads: settings.max_uploads.schema,
+    max_request: settings.max_request.schema,
+    request_timeout: settings.request_timeout.schema,
+    headers_timeout: settings.headers_timeout.schema,
+    keep_alive_timeout: settings.keep_alive_timeout.schema,
+    max_connections: settings.max_connections.schema,
+    wrong_tokens: settings.wrong_tokens.schema,
     stop_grace: settings.stop_grace.schema,
     trusted_proxies: settings.trusted_proxies.schema,
     webhook_allow: settings.webhook_allow.schema,
@@ -273,7 +311,17 @@ export type Config = {
   readonly intakeWorkers: number;
   readonly intakeTimeoutMs: number;
   readonly uploadIdleTimeoutMs: number;
-  readonly stopGraceMs: number;
+  /** Of connections and requests. */
+  readonly http: {
+    readonly maxUploads: number;
+    readonly maxRequestBytes: number;
+    readonly requestTimeoutMs: number;
+    readonly headersTimeoutMs: number;
+    readonly keepAliveTimeoutMs: number;
+    readonly maxConnections: number;
+    readonly wrongTokensPerMinute: number;
+    readonly stopGraceMs: number;
+  };
   readonly trustedProxies: readonly string[];
   readonly webhookAllow: readonly string[];
   readonly logLevel: z.infer<typeof settings.log_level.schema>;
@@ -386,7 +434,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     intakeWorkers: values.intake_workers,
     intakeTimeoutMs: values.intake_timeout * 1000,
     uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,
-    stopGraceMs: values.stop_grace * 1000,
+    http: httpLimits(values),
     trustedProxies: values.trusted_proxies,
     webhookAllow: values.webhook_allow,
     logLevel: values.log_level,
@@ -406,6 +454,19 @@ export function parseStorePlace(text: string, environment: NodeJS.ProcessEnv = e
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL'];
   const given = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'];
   return { kind: 'bucket', bucket, prefix, endpoint, region: given ?? (endpoint && 'us-east-1') };
+}
+
+function httpLimits(values: z.infer<typeof schema>): Config['http'] {
+  return {
+    maxUploads: values.max_uploads,
+    maxRequestBytes: values.max_request,
+    requestTimeoutMs: values.request_timeout * 1000,
+    headersTimeoutMs: values.headers_timeout * 1000,
+    keepAliveTimeoutMs: values.keep_alive_timeout * 1000,
+    maxConnections: values.max_connections,
+    wrongTokensPerMinute: values.wrong_tokens,
+    stopGraceMs: values.stop_grace * 1000,
+  };
 }
 
 function parseTls(certificate: string | undefined, key: string | undefined): Config['tls'] {

@@ -52,6 +52,12 @@ const table = {
     title: 'The server cannot do this right now',
     action: 'Try again after the number of seconds in Retry-After.',
   },
+  too_many_uploads: {
+    status: 503,
+    title: 'The server takes no more uploads at the moment',
+    action:
+      'Send it again after the number of seconds in Retry-After. Operator: max_uploads says how many run at once.',
+  },
   store_full: {
     status: 507,
     title: 'The store has no room left',

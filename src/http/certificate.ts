@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import { createServer, type Server as HttpsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../clock.ts';
@@ -103,9 +103,12 @@ export class ServerCertificate {
   }
 
   /** A server that shows the certificate of the moment to each client that connects. */
-  createServer(handler: (request: IncomingMessage, response: ServerResponse) => void): HttpsServer {
+  createServer(
+    handler: (request: IncomingMessage, response: ServerResponse) => void,
+    options: ServerOptions,
+  ): HttpsServer {
     const { cert, key } = this.#pair;
-    const server = createServer({ cert, key }, handler);
+    const server = createServer({ ...options, cert, key }, handler);
     this.#servers.push(server);
     return server;
   }

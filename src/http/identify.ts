@@ -11,8 +11,6 @@ import type { Server } from './instance.ts';
 import { keepSession, sessionCookie } from './session.ts';
 
 const anonymous: Actor = { kind: 'anonymous' };
-/** Wrong tokens from one address in a minute, before it has to wait. */
-const failuresPerMinute = 60;
 /** "Last used" is for people: to the minute is enough, and spares a write per request. */
 const touchEveryMs = 60_000;
 
@@ -36,9 +34,10 @@ export type Identification = {
  */
 export function createIdentification(
   server: Server,
-  app: Pick<App, 'db' | 'clock' | 'publicUrl'>,
+  app: Pick<App, 'db' | 'clock' | 'publicUrl' | 'config'>,
 ): Identification {
-  const limiter = server.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 });
+  const max = app.config.http.wrongTokensPerMinute;
+  const limiter = server.createRateLimit({ max, timeWindow: 60_000 });
   const isValid = (token: TokenRow | undefined): token is TokenRow =>
     token?.revoked_at === null && (token.expires_at === null || token.expires_at > app.clock.now());
 

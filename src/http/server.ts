@@ -1,5 +1,5 @@
 /** The Fastify server: what every request passes, and the routes. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -28,7 +28,10 @@ import { createIdentification, type Identify } from './identify.ts';
 import { HotFiles } from './hot-files.ts';
 import { Lingering } from './linger.ts';
 import type { Server } from './instance.ts';
+import { endSlowBodies } from './body-deadline.ts';
+import { limitConnections } from './connections.ts';
 import { acceptForms } from './forms.ts';
+import { MaxUploads } from './max-uploads.ts';
 import { Pairs } from './pairs.ts';
 import { sendProblemPage, wantsPage } from './problem-page.ts';
 import { sendProblem } from './problem.ts';
@@ -51,10 +54,6 @@ import { webhookPageRoutes, webhookRoutes } from './routes/webhooks.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { closeWithin } from './stop.ts';
 
-/** JSON bodies are settings and lists of digests; packages do not come this way. */
-const jsonBodyLimitBytes = 2 ** 20;
-/** apt keeps a connection for its whole run; longer than any client's pause between two files. */
-const keepAliveMs = 75_000;
 /** How long a client may go on sending after its upload was refused. */
 const lingerMs = 10_000;
 
@@ -64,9 +63,10 @@ type HttpServer = Server['server'];
 function httpsServer(
   certificate: ServerCertificate,
   handler: (request: IncomingMessage, response: ServerResponse) => void,
+  options: ServerOptions,
 ): HttpServer {
-  const server = certificate.createServer(handler);
-  server.keepAliveTimeout = keepAliveMs;
+  const server = certificate.createServer(handler, options);
+  server.keepAliveTimeout = options.keepAliveTimeout ?? server.keepAliveTimeout;
   server.requestTimeout = 0;
   return server;
 }
@@ -77,11 +77,19 @@ export function newServer(
   certificate: ServerCertificate | null,
 ): Server {
   const loggerInstance: FastifyBaseLogger = app.log;
+  const { http } = app.config;
+  const { keepAliveTimeoutMs: keepAliveTimeout, headersTimeoutMs: headersTimeout } = http;
+  // Node looks at half a minute's distance by itself, which would be the shortest time.
+  const connectionsCheckingInterval = Math.min(headersTimeout, 30_000);
+  const connections: ServerOptions = { keepAliveTimeout, headersTimeout, connectionsCheckingInterval };
   const options: FastifyHttpOptions<HttpServer> = {
-    ...(certificate && { serverFactory: (handler) => httpsServer(certificate, handler) }),
+    ...(certificate
+      ? { serverFactory: (handler) => httpsServer(certificate, handler, connections) }
+      : { http: connections }),
     loggerInstance,
-    bodyLimit: jsonBodyLimitBytes,
-    keepAliveTimeout: keepAliveMs,
+    // JSON bodies are settings and lists of digests; packages do not come this way.
+    bodyLimit: http.maxRequestBytes,
+    keepAliveTimeout,
     // Uploads of gigabytes over slow links: silence ends them (upload_idle_timeout), not their length.
     requestTimeout: 0,
     logController: new LogController({ disableRequestLogging: true }),
@@ -95,7 +103,8 @@ export function newServer(
     },
   };
   const server = fastify(options).withTypeProvider<ZodTypeProvider>();
-  closeWithin(server, app.config.stopGraceMs);
+  limitConnections(server, http.maxConnections);
+  closeWithin(server, http.stopGraceMs);
   return server;
 }
 
@@ -192,7 +201,10 @@ export async function createServer(app: App, certificate: ServerCertificate | nu
   const { identify, identifyPerson } = identification;
   answerProblems(server, app, identifyPerson);
   const lingering = new Lingering(server, Math.min(lingerMs, app.receiveLimits.idleMs));
+  const { maxUploads, requestTimeoutMs } = app.config.http;
+  const uploading = new MaxUploads(maxUploads);
   await server.register((api, _options, done) => {
+    endSlowBodies(api.withTypeProvider<ZodTypeProvider>(), requestTimeoutMs);
     const typed = api.withTypeProvider<ZodTypeProvider>();
     api.addHook('preParsing', (request, reply, _payload, next) => {
       if (request.headers.expect !== undefined) reply.raw.writeContinue();
@@ -214,6 +226,7 @@ export async function createServer(app: App, certificate: ServerCertificate | nu
       lingering.watch(request, reply);
       next();
     });
+    uploading.watch(uploads.withTypeProvider<ZodTypeProvider>());
     uploadRoutes(uploads.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });
@@ -222,6 +235,7 @@ export async function createServer(app: App, certificate: ServerCertificate | nu
       lingering.watch(request, reply);
       next();
     });
+    uploading.watch(documents.withTypeProvider<ZodTypeProvider>());
     documentRoutes(documents.withTypeProvider<ZodTypeProvider>(), app, identify);
     done();
   });
@@ -235,6 +249,7 @@ export async function createServer(app: App, certificate: ServerCertificate | nu
   feedRoutes(server, app, identifyPerson);
   await server.register((forms, _options, done) => {
     acceptForms(forms);
+    endSlowBodies(forms.withTypeProvider<ZodTypeProvider>(), requestTimeoutMs);
     signInRoutes(forms, app, identification);
     webhookPageRoutes(forms.withTypeProvider<ZodTypeProvider>(), app, identification);
     doingRoutes(forms.withTypeProvider<ZodTypeProvider>(), app, identification);
