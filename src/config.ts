@@ -517,6 +517,11 @@ export function proxyEnvironment(environment: NodeJS.ProcessEnv = env): ProxyVar
   ) as ProxyVariables;
 }
 
+/** The environment of a program that is started, with these variables in it. */
+export function environmentWith(variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...env, ...variables };
+}
+
 /** What the client commands (`push`, …) take from the environment. */
 export function clientEnvironment(environment: NodeJS.ProcessEnv = env): {
   url: string | undefined;

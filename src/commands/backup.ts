@@ -11,6 +11,7 @@ import { copyTree } from '../store/copy-tree.ts';
 import { version } from '../version.ts';
 import { CommandFailed } from './failed.ts';
 import { configOf, withDataFlags } from './options.ts';
+import { dumpPostgres } from './postgres-dump.ts';
 
 /** What a backup is of; the last file that is written into it, and the first that goes. */
 export const manifestName = 'backup.json';
@@ -18,9 +19,12 @@ export const manifestName = 'backup.json';
 export type Manifest = {
   readonly version: string;
   readonly takenAt: string;
-  readonly catalog: boolean;
+  /** The file of the catalog: one of SQLite, or a dump of PostgreSQL; null where it is backed up in another way. */
+  readonly catalog: 'catalog.db' | 'catalog.dump' | null;
   readonly tree: boolean;
 };
+
+type Wanted = { readonly catalog: boolean; readonly tree: boolean };
 
 export function backupCommand(program: Command): void {
   withDataFlags(
@@ -29,13 +33,14 @@ export function backupCommand(program: Command): void {
       .description('Copy the catalog, the keys and the tree into a directory; a server may run')
       .argument('<dir>', 'an empty directory, or one with an older backup, which becomes this one'),
   )
+    .option('--no-catalog', 'leave the catalog out: it is backed up in another way')
     .option('--no-tree', 'leave the published tree out: it is backed up in another way')
-    .action(async (dir: string, { tree, ...flags }: { tree: boolean } & Record<string, unknown>) => {
-      await backUp(configOf(flags), resolve(dir), tree);
+    .action(async (dir: string, { catalog, tree, ...flags }: Wanted & Record<string, unknown>) => {
+      await backUp(configOf(flags), resolve(dir), { catalog, tree });
     });
 }
 
-/** What of the data is in files here: null for a catalog in PostgreSQL, which pg_dump copies, and for a bucket. */
+/** What of the data is in files here: null for a catalog in PostgreSQL, and for a bucket. */
 export function filesOf({ database, store }: Config): { catalog: string | null; tree: string | null } {
   return {
     catalog: database.engine === 'sqlite' ? database.path : null,
@@ -47,9 +52,9 @@ export function filesOf({ database, store }: Config): { catalog: string | null; 
  * The tree comes first, because it takes longest, then the catalog, then what the tree got meanwhile: so that
  * everything that the catalog names is there, and no pointer is newer than it.
  */
-async function backUp(config: Config, dir: string, wantsTree: boolean): Promise<void> {
+async function backUp(config: Config, dir: string, wanted: Wanted): Promise<void> {
   const files = filesOf(config);
-  const source = wantsTree ? files.tree : null;
+  const source = wanted.tree ? files.tree : null;
   if (files.catalog !== null && !existsSync(files.catalog))
     throw new CommandFailed(`There is no catalog ${files.catalog}: nothing to back up.`);
   for (const inside of [files.tree ?? config.dataDir, config.dataDir])
@@ -58,20 +63,20 @@ async function backUp(config: Config, dir: string, wantsTree: boolean): Promise<
   await rm(join(dir, manifestName), { force: true });
   const copied =
     source === null ? 0 : await copyTree(source, join(dir, 'tree'), { wants: isNamed, mirror: true });
-  if (files.catalog !== null) await copyCatalog(files.catalog, join(dir, 'catalog.db'));
-  await cp(join(config.dataDir, 'keys'), join(dir, 'keys'), { recursive: true, force: true });
+  const catalog = wanted.catalog ? await copyCatalog(config.database, dir) : null;
+  await cp(config.keysDir, join(dir, 'keys'), { recursive: true, force: true });
   const isNew = (key: string): boolean => isNamed(key) && isImmutable(key);
   const late =
     source === null ? 0 : await copyTree(source, join(dir, 'tree'), { wants: isNew, mirror: false });
   const manifest: Manifest = {
     version,
     takenAt: new Date(systemClock.now()).toISOString(),
-    catalog: files.catalog !== null,
+    catalog,
     tree: source !== null,
   };
   await writeFile(join(dir, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
   const parts = [
-    files.catalog === null ? 'without the catalog: now run pg_dump' : 'the catalog',
+    catalog === null ? 'without the catalog' : 'the catalog',
     'the keys',
     source === null ? 'without the tree' : `${copied + late} new files of the tree`,
   ];
@@ -81,8 +86,21 @@ async function backUp(config: Config, dir: string, wantsTree: boolean): Promise<
 /** Not what is being written: the store has a folder for it. */
 const isNamed = (key: string): boolean => !key.startsWith('.');
 
-async function copyCatalog(path: string, target: string): Promise<void> {
-  await rm(`${target}.part`, { force: true });
-  await backUpSqlite(path, `${target}.part`);
-  await rename(`${target}.part`, target);
+/** Answers the name of the file, and leaves no other that an older backup may have had. */
+async function copyCatalog(
+  place: Config['database'],
+  dir: string,
+): Promise<NonNullable<Manifest['catalog']>> {
+  const [name, other] =
+    place.engine === 'sqlite'
+      ? (['catalog.db', 'catalog.dump'] as const)
+      : (['catalog.dump', 'catalog.db'] as const);
+  const target = join(dir, name);
+  if (place.engine === 'sqlite') {
+    await rm(`${target}.part`, { force: true });
+    await backUpSqlite(place.path, `${target}.part`);
+    await rename(`${target}.part`, target);
+  } else await dumpPostgres(place.url, target);
+  await rm(join(dir, other), { force: true });
+  return name;
 }

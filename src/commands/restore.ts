@@ -1,17 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, cp, mkdir } from 'node:fs/promises';
+import { copyFile, cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
 import { checkSqlite } from '../db/backup.ts';
-import { openSqlite } from '../db/catalog.ts';
+import { openCatalogAt } from '../db/catalog.ts';
 import { listChannels } from '../db/channels.ts';
 import { AppError } from '../errors.ts';
 import { copyTree } from '../store/copy-tree.ts';
 import { filesOf, manifestName, type Manifest } from './backup.ts';
 import { CommandFailed } from './failed.ts';
 import { configOf, withDataFlags } from './options.ts';
+import { restorePostgres } from './postgres-dump.ts';
 import { withoutServer } from './without-server.ts';
 
 export function restoreCommand(program: Command): void {
@@ -33,21 +34,32 @@ async function restore(config: Config, dir: string): Promise<void> {
   const files = filesOf(config);
   if (files.catalog !== null && existsSync(files.catalog))
     throw new CommandFailed(`There is a catalog ${files.catalog}: move it away first.`);
-  if (catalog) checkSqlite(join(dir, 'catalog.db'));
-  await cp(join(dir, 'keys'), join(config.dataDir, 'keys'), { recursive: true });
+  const file = catalog === null ? null : join(dir, catalog);
+  const wantedFile = config.database.engine === 'sqlite' ? 'catalog.db' : 'catalog.dump';
+  if (catalog !== null && catalog !== wantedFile)
+    throw new CommandFailed(`The backup has its catalog in ${catalog}: set database_url as it was then.`);
+  if (catalog === 'catalog.db') checkSqlite(join(dir, catalog));
+  // Before the files, because the database may be the wrong one, or not be empty.
+  if (file !== null && config.database.engine === 'postgres')
+    await restorePostgres(config.database.url, file);
+  await cp(join(dir, 'keys'), config.keysDir, { recursive: true });
   if (tree && files.tree !== null) await restoreTree(join(dir, 'tree'), files.tree);
-  if (catalog && files.catalog !== null) await restoreCatalog(join(dir, 'catalog.db'), files.catalog);
-  else
-    stdout.write(
-      'The catalog is not in this backup, or not for this database: restore it with pg_restore.\n',
-    );
+  if (file !== null && files.catalog !== null) await restoreSqlite(file, files.catalog);
+  if (file === null)
+    stdout.write('The catalog is not in this backup: restore it before the server starts.\n');
+  else await nameHeads(config.database);
   stdout.write(`This is what was there on ${takenAt}; what was uploaded later has to be uploaded again.\n`);
 }
 
-async function restoreCatalog(from: string, to: string): Promise<void> {
+async function restoreSqlite(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  // For its owner alone, whatever the copy was.
+  await writeFile(to, '', { mode: 0o600 });
   await copyFile(from, to);
-  const db = openSqlite(to);
+}
+
+async function nameHeads(place: Config['database']): Promise<void> {
+  const db = openCatalogAt(place);
   try {
     for (const { id, head } of await listChannels(db)) stdout.write(`${id}: generation ${head}\n`);
   } finally {

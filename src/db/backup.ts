@@ -7,6 +7,8 @@ const allPages = 2 ** 30;
 
 /** Copies the catalog at `path` as of one moment into the new file `target`, durable, beside a running server. */
 export async function backUpSqlite(path: string, target: string): Promise<void> {
+  // For its owner alone from the first byte: digests of tokens are in it.
+  closeSync(openSync(target, 'wx', 0o600));
   const database = new Sqlite(path, { readonly: true });
   try {
     await database.backup(target, { progress: () => allPages });

@@ -28,6 +28,12 @@ export function isSignature(key: string): boolean {
   return /\/(Release\.gpg|repomd\.xml\.asc)$/.test(key);
 }
 
+/** The channel that a set-up file is for; null for any other file. */
+export function channelOfSetupFile(key: string): { repository: string; channel: string } | null {
+  const [, repository, channel] = /^setup\/([^/]+)\/([^/]+)\.(?:sources|repo|sh)$/.exec(key) ?? [];
+  return repository === undefined || channel === undefined ? null : { repository, channel };
+}
+
 /** A package's file, by whichever of its names. */
 export function isPackageFile(key: string): boolean {
   return /\/(pool|packages)\/.*\.(u?deb|rpm|dsc)$/.test(key);

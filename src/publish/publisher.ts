@@ -11,7 +11,7 @@ import { AppError } from '../errors.ts';
 import { alone, type Held, type Leases } from '../leases.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { dateAhead } from './ahead.ts';
+import { channelsUnknown, dateAhead } from './ahead.ts';
 import type { PublishDeps } from './build.ts';
 import { Gates } from './gates.ts';
 import { IndexCache } from './index-cache.ts';
@@ -242,9 +242,10 @@ export class Publisher {
   /**
    * After a start: what was committed becomes visible, what was asked for is published. A channel that fails is
    * logged and tried again with its next publication: the others are served all the same. One that is served as of
-   * later than the catalog is left as it is served.
+   * later than the catalog is left as it is served, and so is one that the catalog does not have.
    */
   async recover(): Promise<void> {
+    for (const [id, date] of await channelsUnknown(this.#deps)) this.#leaveAhead(id, date);
     for (const channel of await listChannels(this.#deps.db)) {
       const { id } = channel;
       try {
@@ -260,13 +261,16 @@ export class Publisher {
   async #isAhead(channel: ChannelRow): Promise<boolean> {
     const date = await dateAhead(this.#deps, channel);
     if (date === null) return false;
-    this.#ahead.set(channel.id, date);
-    const servedAsOf = new Date(date * 1000).toISOString();
+    this.#leaveAhead(channel.id, date);
+    return true;
+  }
+
+  #leaveAhead(channel: string, date: number): void {
+    this.#ahead.set(channel, date);
     this.#deps.log.error(
-      { channel: channel.id, code: 'channel_ahead', servedAsOf },
+      { channel, code: 'channel_ahead', servedAsOf: new Date(date * 1000).toISOString() },
       'is served as of later than the catalog knows: nothing is published there until "entrepot resume"',
     );
-    return true;
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Collection as it runs: of all repositories, regularly, and when it is asked for. */
 import { authorise, type Actor } from '../auth/permissions.ts';
 import { listRepositories } from '../db/repositories.ts';
+import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { collect, type CollectDeps, type Collection } from './collect.ts';
 
@@ -13,17 +14,24 @@ export type CollectAllRequest = {
   readonly dryRun: boolean;
 };
 
+/** Throws `channel_ahead`, once all other repositories are collected. */
 export async function collectAll(deps: CollectDeps, request: CollectAllRequest): Promise<Collection[]> {
   const { actor, repository, dryRun } = request;
   authorise(actor, 'admin', repository);
   const names =
     repository === null ? (await listRepositories(deps.db)).map(({ name }) => name) : [repository];
   const collections: Collection[] = [];
-  for (const name of names) {
-    // Files that only a newer catalog names would be taken for nobody's.
-    deps.publisher.refuseAheadIn(name);
-    collections.push(await collect(deps, { actor, repository: name, dryRun }));
-  }
+  let refused: unknown;
+  for (const name of names)
+    try {
+      // Files that only a newer catalog names would be taken for nobody's.
+      deps.publisher.refuseAheadIn(name);
+      collections.push(await collect(deps, { actor, repository: name, dryRun }));
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'channel_ahead') throw error;
+      refused ??= error;
+    }
+  if (refused !== undefined) throw refused;
   return collections;
 }
 
@@ -52,13 +60,20 @@ export class Collector {
   }
 
   async #collect(): Promise<void> {
+    const { db, log } = this.#deps;
+    try {
+      for (const { name } of await listRepositories(db)) await this.#collectOne(name);
+    } catch (error) {
+      log.error({ err: error }, 'could not collect');
+    }
+  }
+
+  /** One that fails keeps no other from being collected. */
+  async #collectOne(repository: string): Promise<void> {
     const { log } = this.#deps;
     try {
-      for (const { repository, generations, packages, deleted, bytes } of await collectAll(this.#deps, {
-        actor: operator,
-        repository: null,
-        dryRun: false,
-      }))
+      const request = { actor: operator, repository, dryRun: false };
+      for (const { generations, packages, deleted, bytes } of await collectAll(this.#deps, request))
         if (generations.length + packages.length + deleted.length > 0)
           log.info(
             {
@@ -71,7 +86,7 @@ export class Collector {
             'collected',
           );
     } catch (error) {
-      log.error({ err: error }, 'could not collect');
+      log.error({ err: error, repository }, 'could not collect');
     }
   }
 }

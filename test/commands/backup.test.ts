@@ -1,5 +1,5 @@
 /** Backup beside a server that publishes, the loss of everything, and what becomes of it. */
-import { existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { jsonOf } from '../ask.ts';
@@ -9,7 +9,7 @@ import { complaints as dnfComplaints, dnfMachine } from '../clients/dnf-root.ts'
 import { keepPublishing, unlessRoot, upload } from '../clients/roots.ts';
 import { debSample, rpmSample } from '../packages.ts';
 import { runCommand } from '../program.ts';
-import { adminToken, startProgram, temporaryDir, type Program } from '../server.ts';
+import { adminToken, placeTestKey, startProgram, temporaryDir, type Program } from '../server.ts';
 
 t.setTimeout(180_000);
 
@@ -46,12 +46,15 @@ t.test(
     const first = await must('backup', dir, '--data', server.dataDir);
     t.match(first, /the catalog, the keys, \d+ new files of the tree/);
     await must('backup', dir, '--data', server.dataDir);
+    t.equal(statSync(join(dir, 'catalog.db')).mode & 0o077, 0);
     await busy.stop();
     t.ok(busy.published() > 0, `${busy.published()} versions were published meanwhile`);
     await server.kill();
 
     rmSync(server.dataDir, { recursive: true });
+    chmodSync(join(dir, 'catalog.db'), 0o644);
     t.match(await must('restore', dir, '--data', server.dataDir), /main\/stable: generation \d+\n/);
+    t.equal(statSync(join(server.dataDir, 'catalog.db')).mode & 0o077, 0, 'tokens are in it');
     t.match(
       await must('fsck', '--data', server.dataDir, '--repair'),
       /^clean\n$/m,
@@ -82,7 +85,14 @@ t.test(
   },
 );
 
-/** A server whose catalog was put back to before its last upload; its tree is as clients have seen it. */
+async function put(server: Program, path: string, settings: object): Promise<Response> {
+  return await server.api(`/api/v1/repositories/${path}`, { method: 'PUT', body: JSON.stringify(settings) });
+}
+
+/**
+ * A server whose catalog was put back to before its last uploads and before a channel and a repository were made;
+ * its tree is as clients have seen it.
+ */
 async function putBack(t: Test): Promise<{ server: Program; seen: string }> {
   const server = await startProgram(t);
   const [deb, rpm, lost, lostRpm] = [
@@ -93,8 +103,13 @@ async function putBack(t: Test): Promise<{ server: Program; seen: string }> {
   ];
   await upload(server, 'stable', deb.filename, deb.bytes);
   await upload(server, 'stable-rpm', rpm.filename, rpm.bytes);
+  for (const name of ['quiet', 'new']) placeTestKey(server.dataDir, name);
+  t.ok((await put(server, 'quiet', {})).ok);
   const dir = join(temporaryDir(t), 'backup');
   await must('backup', dir, '--no-tree', '--data', server.dataDir);
+  t.ok((await put(server, 'main/channels/new', { format: 'yum' })).ok);
+  t.ok((await put(server, 'new', {})).ok);
+  t.ok((await put(server, 'new/channels/stable', { format: 'apt' })).ok);
   // A later second: within one, the times of two generations are the same.
   for (const before = await inRelease(server); ;) {
     const { filename, bytes } = debSample('lost', { version: `${Date.now()}` });
@@ -115,7 +130,8 @@ async function putBack(t: Test): Promise<{ server: Program; seen: string }> {
 t.test('an older catalog takes nothing from machines before the operator says so', async (t) => {
   const { server: before, seen } = await putBack(t);
   const server = await startProgram(t, { dataDir: before.dataDir, port: Number(new URL(before.url).port) });
-  t.match(server.output(), 'channel_ahead');
+  for (const channel of ['main/stable', 'main/stable-rpm', 'main/new', 'new/stable'])
+    t.match(server.output(), new RegExp(`"channel":"${channel}","code":"channel_ahead"`), channel);
   t.equal(await inRelease(server), seen, 'what clients have seen is served as it was');
   const { filename, bytes } = debSample('refused');
   const refused = await server.upload('stable', filename, bytes);
@@ -129,6 +145,10 @@ t.test('an older catalog takes nothing from machines before the operator says so
     { code: 'channel_ahead' },
     'what the catalog does not know is not collected',
   );
+  const quiet = await server.api('/api/v1/collections', { method: 'POST', body: '{"repository":"quiet"}' });
+  t.equal(quiet.status, 200, 'and keeps no other repository from being collected');
+  const made = await put(server, 'main/channels/new', { format: 'yum' });
+  t.match(await made.json(), { code: 'channel_ahead' }, 'a channel that machines follow is not made empty');
   t.match(await jsonOf(await server.api('/readyz')), { status: 'ok' }, 'it serves what there is');
 
   const known = await head(server, 'stable');
@@ -142,12 +162,19 @@ t.test('an older catalog takes nothing from machines before the operator says so
   const now = await inRelease(server);
   const dateOf = (text: string): number => Date.parse(/^Date: (.*)$/m.exec(text)?.[1] ?? '');
   t.ok(dateOf(now) > dateOf(seen), 'apt takes it for newer');
-  t.match(await runCommand(['resume', 'stable-rpm', '--repository', 'main'], variables), { code: 0 });
+  for (const channel of ['stable-rpm', 'new'])
+    t.match(await runCommand(['resume', channel, '--repository', 'main'], variables), { code: 0 });
+  t.match(
+    await jsonOf(await server.api('/api/v1/collections', { method: 'POST', body: '{"repository":"main"}' })),
+    {
+      collections: [{ repository: 'main' }],
+    },
+  );
   t.match(await jsonOf(await server.upload('stable', filename, bytes)), { channel: 'stable' });
   await server.stop();
   t.equal(await must('fsck', '--data', server.dataDir), 'clean\n');
   const again = await startProgram(t, { dataDir: server.dataDir });
-  t.notMatch(again.output(), 'channel_ahead');
+  t.notMatch(again.output(), '"channel":"main/');
 });
 
 t.test('a backup that did not come to its end is not restored', async (t) => {
