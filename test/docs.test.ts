@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { errorTable } from '../src/errors.ts';
+import { blocksOf, commandPages } from './doc-blocks.ts';
 import { generateDocs } from './generated-docs.ts';
 import { startInProcess } from './server.ts';
 
@@ -42,6 +43,25 @@ t.test('every finding is explained, and no other is', (t) => {
   const explained = rows.flatMap((row) => row.match(/\w+/g) ?? []);
   t.ok(found.length > 20);
   t.same(explained.sort(), [...new Set(found)].sort());
+  t.end();
+});
+
+const languages = ['dockerfile', 'hcl', 'ini', 'json', 'markdown', 'nginx', 'sh', 'text', 'yaml'];
+
+t.test('every page with commands is held by a test that runs them', (t) => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
+  const commands = pages.filter((page) => blocksOf(page).some(({ language }) => language === 'sh'));
+  t.same(commands.sort(), Object.keys(commandPages).sort());
+  for (const [page, test] of Object.entries(commandPages))
+    t.ok(readFileSync(join(root, test), 'utf8').includes(`'${page}'`), `${test}: ${page}`);
+  for (const page of commands)
+    for (const { language, text } of blocksOf(page)) t.ok(languages.includes(language), `${page}: ${text}`);
   t.end();
 });
 

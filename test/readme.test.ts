@@ -1,23 +1,19 @@
 /** The path of somebody new: what README.md says, from its first line, on a machine with node and npm alone. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t from 'tap';
 import { aptRoot, complaints } from './clients/apt-root.ts';
+import { dnfRoot } from './clients/dnf-root.ts';
 import { unlessRoot } from './clients/roots.ts';
 import { unlessInstalled } from './clients.ts';
+import { commandsOf } from './doc-blocks.ts';
 import { debSample, rpmSample } from './packages.ts';
 import { freePort, temporaryDir } from './server.ts';
 
 const checkout = join(import.meta.dirname, '..');
 const withinMs = 180_000;
-
-/** The `sh` blocks of the README, in their order. */
-function commandBlocks(): string[] {
-  const text = readFileSync(join(checkout, 'README.md'), 'utf8');
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
-}
 
 /** Without what npm puts in front for our own scripts: the machine's node, whatever it is. */
 function plainPath(): string {
@@ -59,13 +55,15 @@ function cloneInto(dir: string): void {
 
 t.test(
   'two commands run a server, two more upload, two more install',
-  { skip: unlessInstalled('apt-get', 'curl', 'dpkg-deb') || unlessRoot, timeout: 2 * withinMs },
+  { skip: unlessInstalled('apt-get', 'curl', 'dnf', 'dpkg-deb', 'rpm') || unlessRoot, timeout: 2 * withinMs },
   async (t) => {
     const started = Date.now();
     const dir = temporaryDir(t, 'entrepot-readme-');
     cloneInto(dir);
     const port = await freePort();
-    const [run = '', upload = '', push = '', install = ''] = commandBlocks();
+    const commands = commandsOf('README.md').map(({ text }) => text);
+    const [run = '', upload = '', push = '', install = '', dnfInstall = '', ...rest] = commands;
+    t.same(rest, ['npm ci && npm test\n'], 'all but the command that runs this');
     t.equal(run, 'npm ci && npm start\n', 'the first block');
     const HOME = temporaryDir(t, 'entrepot-home-');
     const env = { PATH: plainPath(), HOME, ENTREPOT_LISTEN: `127.0.0.1:${port}` };
@@ -98,12 +96,19 @@ t.test(
 
     const machine = aptRoot(t);
     const inRoot = local(install).replaceAll('/etc/apt/', join(machine.dir, 'etc/apt/'));
-    const [fetchSources = '', ...rest] = inRoot.split('\n');
+    const [fetchSources = '', ...aptLines] = inRoot.split('\n');
     await runShell(dir, fetchSources, env);
-    t.same(rest, ['apt-get update && apt-get install app', ''], 'the commands of the README');
+    t.same(aptLines, ['apt-get update && apt-get install app', ''], 'the commands of the README');
     t.same(complaints(await machine.apt('update')), [], 'apt-get update has nothing to say');
     t.equal((await machine.apt('install', 'app')).code, 0);
     t.same(await machine.installed(), ['app 1.0 amd64']);
+
+    const other = dnfRoot(t);
+    const inOther = local(dnfInstall).replaceAll('/etc/yum.repos.d', join(other.dir, 'etc/yum.repos.d'));
+    const dnf = `dnf() { command dnf -y --installroot ${other.dir} --releasever 9 "$@"; }\n`;
+    // Debian's rpm has its database in the home of its user, if there is one.
+    await runShell(dir, dnf + inOther, { ...env, HOME: '/nonexistent' });
+    t.same(await other.installed(), ['app-1.0-1.x86_64']);
 
     const took = Date.now() - started;
     t.comment(`from npm ci to the installed package: ${(took / 1000).toFixed(0)} s`);

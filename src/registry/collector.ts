@@ -21,7 +21,7 @@ export async function collectAll(deps: CollectDeps, request: CollectAllRequest):
   const names =
     repository === null ? (await listRepositories(deps.db)).map(({ name }) => name) : [repository];
   const collections: Collection[] = [];
-  let refused: unknown;
+  let refused: AppError | undefined;
   for (const name of names)
     try {
       // Files that only a newer catalog names would be taken for nobody's.

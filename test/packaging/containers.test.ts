@@ -19,6 +19,7 @@ import { z } from 'zod';
 import { loadConfig, settings } from '../../src/config.ts';
 import { unlessRoot } from '../clients/roots.ts';
 import { unlessInstalled } from '../clients.ts';
+import { commandsOf } from '../doc-blocks.ts';
 import { debSample } from '../packages.ts';
 import { run } from '../run.ts';
 import { adminToken, freePort, placeTestKey, startProgram, temporaryDir, type Program } from '../server.ts';
@@ -140,6 +141,27 @@ t.test('what is copied is there, and the engine is sent it', (t) => {
     'data/catalog.db',
   ])
     t.ok(isIgnored(path), `${path} stays away`);
+  t.end();
+});
+
+t.test('the commands of the page are for these files', (t) => {
+  // What needs an engine is not run; make-secrets.sh is, below.
+  for (const { text } of commandsOf('docs/containers.md'))
+    for (const line of text
+      .replace(/ +#.*$/gm, '')
+      .split('\n')
+      .filter(Boolean)) {
+      const file = /^docker compose -f docker\/(\S+) (?:up --detach|exec entrepot .*)$/.exec(line)?.[1];
+      const known = ['sh docker/make-secrets.sh', 'cat docker/secrets/admin_token'];
+      if (file !== undefined)
+        t.ok(
+          composes.some(({ name }) => name === file),
+          line,
+        );
+      else t.ok(known.includes(line) || /^export ENTREPOT_PUBLIC_URL=https:/.test(line), line);
+      const inside = / exec entrepot (\S+ \S+) /.exec(line)?.[1];
+      if (inside !== undefined) t.equal(inside, image.command.slice(0, 2).join(' '));
+    }
   t.end();
 });
 

@@ -1,5 +1,7 @@
 /** Debian machines: whole roots made by mmdebstrap, of the archive that this machine itself installs from. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -10,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { unlessInstalled } from '../clients.ts';
 import { unlessRoot, type Outcome } from '../clients/roots.ts';
@@ -21,6 +23,8 @@ type Teardown = { readonly teardown: (work: () => unknown) => void };
 
 const etc = '/etc/apt';
 const suite = 'bookworm';
+/** For what docs/operating.md and docs/images.md do. */
+const included = 'ansible-core,ca-certificates,cloud-init,cron,curl,gpg,jq,nginx-light,python3,python3-apt';
 const cacheDir = join(import.meta.dirname, '../../.cache');
 const maxAgeMs = 7 * 24 * 3_600_000;
 
@@ -66,14 +70,15 @@ export async function debootstrap(
   if (code !== 0) throw new Error(`mmdebstrap ended with ${code}:\n${stderr}`);
 }
 
-/** An archive of a fresh root, made once a week and for all tests. python3 is there for Ansible. */
+/** An archive of a fresh root, made once a week and for all tests. */
 async function freshRoot(): Promise<string> {
-  const path = join(cacheDir, `${suite}.tar`);
+  const digest = createHash('sha256').update(included).digest('hex').slice(0, 8);
+  const path = join(cacheDir, `${suite}-${digest}.tar`);
   if (existsSync(path) && Date.now() - statSync(path).mtimeMs < maxAgeMs) return path;
   mkdirSync(cacheDir, { recursive: true });
   const part = join(cacheDir, `${suite}.${pid}.tar`);
   try {
-    await debootstrap(part, ['--include=ca-certificates,curl,python3,python3-apt']);
+    await debootstrap(part, [`--include=${included}`]);
     renameSync(part, path);
   } finally {
     rmSync(part, { force: true });
@@ -102,14 +107,22 @@ const environment = [
 ];
 
 /** A command line that enters the root: with a /proc of its own, in a namespace of mounts that ends with it. */
-function entering(dir: string, user: string, command: readonly string[]): string[] {
+type Enter = (dir: string, user: string, command: readonly string[]) => string[];
+
+const entering: Enter = (dir, user, command) => {
   const script =
     'root=$0 user=$1; shift; mount -t proc proc "$root/proc"; exec chroot --userspec="$user" "$root" "$@"';
   return ['unshare', '--mount', 'sh', '-ec', script, dir, user, ...environment, ...command];
-}
+};
 
-/** A machine with apt and nothing published for it; its own sources are away, so that it installs ours alone. */
-export async function debianRoot(t: Teardown): Promise<DebianRoot> {
+/** The same in the namespaces of a process that has seen to its /proc. */
+const joining = (pid: string): Enter => {
+  const enter = ['nsenter', '--target', pid, '--mount', '--net', '--pid'];
+  return (dir, user, command) => [...enter, 'chroot', `--userspec=${user}`, dir, ...environment, ...command];
+};
+
+/** A root that a test may change: its own sources are away, so that it installs ours alone. */
+async function unpackRoot(t: Teardown): Promise<string> {
   const dir = temporaryDir(t, 'entrepot-debian-');
   const unpacked = await run('tar', ['-x', '--numeric-owner', '-f', await freshRoot(), '-C', dir]);
   if (unpacked.code !== 0) throw new Error(unpacked.stderr);
@@ -118,8 +131,12 @@ export async function debianRoot(t: Teardown): Promise<DebianRoot> {
   for (const name of readdirSync(join(dir, 'etc/apt/sources.list.d')))
     rmSync(join(dir, 'etc/apt/sources.list.d', name));
   writeFileSync(join(dir, 'etc/apt/sources.list'), '');
+  return dir;
+}
+
+function inRoot(t: Teardown, dir: string, enter: Enter): DebianRoot {
   const runInside = (command: readonly string[]): Promise<Result> => {
-    const [program = '', ...args] = entering(dir, 'root:root', command);
+    const [program = '', ...args] = enter(dir, 'root:root', command);
     return run(program, args);
   };
   return {
@@ -134,14 +151,56 @@ export async function debianRoot(t: Teardown): Promise<DebianRoot> {
       return stdout;
     },
     start: (user, command) => {
-      const [program = '', ...args] = entering(dir, user, command);
+      const [program = '', ...args] = enter(dir, user, command);
       const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       t.teardown(() => child.kill('SIGKILL'));
       return child;
     },
     put: (path, content) => {
+      mkdirSync(join(dir, dirname(path)), { recursive: true });
       writeFileSync(join(dir, path), content);
       return path;
+    },
+  };
+}
+
+/** A machine with apt and nothing published for it, in the network of this one. */
+export async function debianRoot(t: Teardown): Promise<DebianRoot> {
+  return inRoot(t, await unpackRoot(t), entering);
+}
+
+export type LoneMachine = DebianRoot & {
+  /** Runs a program of this machine in that one's network, with its names and its authorities, to its end. */
+  readonly beside: (...command: string[]) => Promise<Outcome>;
+};
+
+const trusting = 'for path in hosts ssl/certs; do mount --bind "$0/etc/$path" "/etc/$path"; done; exec "$@"';
+
+/** The same with a network of its own, where every port is free, and processes that all end with the test. */
+export async function loneMachine(t: Teardown): Promise<LoneMachine> {
+  const dir = await unpackRoot(t);
+  const script =
+    'read -r pid rest </proc/self/stat; ip link set lo up; mount -t proc proc "$0/proc"; echo "$pid"; exec sleep infinity';
+  const holder = spawn(
+    'unshare',
+    ['--mount', '--net', '--pid', '--fork', '--kill-child', 'sh', '-ec', script, dir],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  t.teardown(async () => {
+    holder.kill('SIGKILL');
+    if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit');
+  });
+  const [said] = (await Promise.race([
+    once(holder.stdout, 'data'),
+    once(holder, 'exit').then(([code]) => Promise.reject(new Error(`unshare ended with ${code}`))),
+  ])) as [Buffer];
+  const pid = said.toString().trim();
+  return {
+    ...inRoot(t, dir, joining(pid)),
+    beside: async (...command) => {
+      const enter = ['--target', pid, '--net', 'unshare', '--mount', 'sh', '-ec', trusting, dir];
+      const { code, stdout, stderr } = await run('nsenter', [...enter, ...command]);
+      return { code, output: stdout + stderr };
     },
   };
 }

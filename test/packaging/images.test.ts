@@ -10,6 +10,7 @@ import { buildDeb } from '../build-deb.ts';
 import { rpmSample } from '../packages.ts';
 import { run } from '../run.ts';
 import { startInProcess, temporaryDir, type TestServer } from '../server.ts';
+import { checkout } from './built.ts';
 import { ownTransport, unlessDebian } from './debian-root.ts';
 
 t.setTimeout(240_000);
@@ -93,10 +94,10 @@ t.test(
     const pinned = await generation(server, 'stable-rpm');
     const image = async (path: string): Promise<DnfRoot> => {
       const root = dnfRoot(t);
-      root.writeRepo(
-        `[image]\nname=image\nbaseurl=${server.url}/yum/main/stable-rpm/${path}\nenabled=1\n` +
-          `gpgcheck=1\nrepo_gpgcheck=1\ngpgkey=${server.url}/keys/main.asc\n`,
-      );
+      const shown = readFileSync(join(checkout, 'docs/images/acme.repo'), 'utf8')
+        .replace('yum/acme/el9-production/generations/41/', `yum/main/stable-rpm/${path}`)
+        .replace('keys/acme', 'keys/main');
+      root.writeRepo(shown.replaceAll('https://packages.example.com', server.url));
       const { code, output } = await root.dnf('install', 'app', 'app-data');
       if (code !== 0) throw new Error(output);
       return root;
