@@ -65,6 +65,17 @@ t.test('every page with commands is held by a test that runs them', (t) => {
   t.end();
 });
 
+/** The names by which the headings of a page are linked to. */
+function sectionsOf(path: string): string[] {
+  const headings = [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)];
+  return headings.map(([, text = '']) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 t.test('links in the documents lead somewhere', (t) => {
   const documents = [
     ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
@@ -74,9 +85,12 @@ t.test('links in the documents lead somewhere', (t) => {
   ];
   for (const document of documents) {
     const text = readFileSync(join(root, document), 'utf8').replace(/```[\s\S]*?```/g, '');
-    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+    for (const [, target = '', section] of text.matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
-      t.ok(existsSync(join(root, dirname(document), target)), `${document}: ${target}`);
+      const path = join(root, target === '' ? document : join(dirname(document), target));
+      t.ok(existsSync(path), `${document}: ${target}`);
+      if (section !== undefined)
+        t.ok(sectionsOf(path).includes(section), `${document}: ${target}#${section}`);
     }
   }
   t.end();
