@@ -1,7 +1,7 @@
 /** The path of somebody new: what README.md says, from its first line, on a machine with node and npm alone. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t from 'tap';
 import { aptRoot, complaints } from './clients/apt-root.ts';
