@@ -105,13 +105,15 @@ export async function publishPending(
     signed,
   };
   const { unveiling } = signed;
-  let isCommitted = false;
+  let isReady = false;
   try {
-    isCommitted = await commit(deps, round);
+    if (!(await commit(deps, round))) return null;
+    // Who stood still since then may be behind what others have shown: the head is shown afresh, as after a crash.
+    deps.held.confirm();
+    isReady = true;
   } finally {
-    if (!isCommitted) await unveiling.discard();
+    if (!isReady) await unveiling.discard();
   }
-  if (!isCommitted) return null;
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
   await unveiling.show(head ? parseVisible(head.pointers) : null);

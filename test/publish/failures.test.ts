@@ -3,7 +3,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
+import { getChannel } from '../../src/db/channels.ts';
 import { AppError } from '../../src/errors.ts';
+import { alone } from '../../src/leases.ts';
+import { IndexCache } from '../../src/publish/index-cache.ts';
+import { publishPending } from '../../src/publish/round.ts';
 import type { ChangeReport } from '../../src/registry/change-channel.ts';
 import { putDocument } from '../../src/registry/documents.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
@@ -139,6 +143,31 @@ t.test('what was committed before the last step failed is shown, and answered', 
     t.match(await read(readFrom(server.url), 'main', channel), [{ name: 'shown' }]);
   }
   await isClean(t, workshop);
+});
+
+t.test('who stood still after the commit shows nothing that was made ready before', async (t) => {
+  const { app, hooks } = await openWorkshop(t);
+  const written: string[] = [];
+  hooks.write = (operation, key) => {
+    if (operation === 'putPointer') written.push(key);
+  };
+  const lost = new AppError('catalog_unavailable', 'Another node may have taken it over.');
+  const held = {
+    ...alone,
+    confirm: () => {
+      throw lost;
+    },
+  };
+  const { validMs } = app.config;
+  for (const channel of ['main/stable', 'main/stable-rpm']) {
+    const { head } = await getChannel(app.db, channel);
+    const round = publishPending({ ...app, validMs, cache: new IndexCache(), held }, channel, {
+      afresh: true,
+    });
+    await t.rejects(round, lost);
+    t.equal((await getChannel(app.db, channel)).head, head + 1, 'it is committed');
+  }
+  t.same(written, []);
 });
 
 t.test('as long as pointers cannot be written nothing is answered with success', async (t) => {
