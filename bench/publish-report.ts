@@ -18,12 +18,28 @@ export async function writeReport(measured: readonly Measured[], rounds: number)
   await writeSection('publish', sectionOf(measured, rounds));
 }
 
+/** Of our server alone, with engines that several nodes can share. */
+export async function writeSharedReport(measured: readonly Measured[], rounds: number): Promise<void> {
+  await writeSection('publish-shared', [conditionsOf(rounds), ...tablesOf(measured)]);
+}
+
+function conditionsOf(rounds: number): string {
+  const date = new Date().toISOString().slice(0, 10);
+  return `${machine()}; ${date}; medians of ${rounds} interleaved rounds, the quartiles beside them.`;
+}
+
 function sectionOf(measured: readonly Measured[], rounds: number): string[] {
-  const formats = [...new Set(measured.map((one) => one.format))];
   return [
-    `${machine()}; ${new Date().toISOString().slice(0, 10)}; medians of ${rounds} interleaved rounds, the quartiles beside them.`,
+    conditionsOf(rounds),
     '',
     '![Time of one upload against the size of the channel](performance-publish.svg)',
+    ...tablesOf(measured),
+  ];
+}
+
+function tablesOf(measured: readonly Measured[]): string[] {
+  const formats = [...new Set(measured.map((one) => one.format))];
+  return [
     ...formats.flatMap((format) => [
       '',
       format === 'apt' ? '**One .deb into an apt channel**' : '**One .rpm into a yum channel**',
@@ -54,9 +70,11 @@ const milliseconds = (value: number): string =>
 function tableOf(measured: readonly Measured[]): string[] {
   const rows = rowsOf(measured);
   const ours = new Map(rows.filter(({ name }) => name === 'entrepot').map((row) => [row.size, row]));
+  // Who runs alone is compared with nobody.
+  const [against, line] = ours.size > 0 ? [' against entrepot |', ' --: |'] : ['', ''];
   return [
-    '| packages | | wall time | quartiles | CPU time | peak memory | against entrepot | growth per package |',
-    '| --: | :-- | --: | --: | --: | --: | --: | --: |',
+    `| packages | | wall time | quartiles | CPU time | peak memory |${against} growth per package |`,
+    `| --: | :-- | --: | --: | --: | --: |${line} --: |`,
     ...rows.map((row) => {
       const own = ours.get(row.size);
       const times = own ? median(row.wall) / median(own.wall) : NaN;
@@ -68,7 +86,7 @@ function tableOf(measured: readonly Measured[]): string[] {
         `${milliseconds(low)} to ${milliseconds(high)}`,
         milliseconds(row.cpu),
         row.peakKiB === 0 ? '' : `${Math.round(row.peakKiB / 1024)} MiB`,
-        row === own ? '' : `${times.toFixed(times < 10 ? 2 : 0)} ×`,
+        ...(ours.size === 0 ? [] : [row === own ? '' : `${times.toFixed(times < 10 ? 2 : 0)} ×`]),
         growthOf(row, rows),
       ];
       return `| ${cells.join(' | ')} |`;

@@ -5,18 +5,24 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { engineNames, startEngines, type EngineName } from './engines.ts';
 import { filesBelow, floorOf, writtenBy, type Written } from './floor.ts';
 import type { Cost } from './measure.ts';
 import { startOurs, type Ours } from './ours.ts';
 import { aptFtparchive, aptly, createrepo, gpgHome, reprepro, stopAgent, type Contender } from './peers.ts';
-import { writeReport, type Measured } from './publish-report.ts';
+import { writeReport, writeSharedReport, type Measured } from './publish-report.ts';
 import { bump, controlFiles, writeDeb, writeRpm, type Sample } from './samples.ts';
 
 type Format = Contender['format'];
 
 /** Uploads before a size is measured: a server runs for weeks, a round of the bench ends soon after its start. */
 const warmUps = 100;
+/** The same in a bucket, where uploads one after the other wait for the next second. */
+const warmUpsInBucket = 25;
+/** After which a bucket takes the next content of a pointer at once. */
+const pauseInBucketMs = 2000;
 
 /** Packages whose control file says so stand in one index; the others would stand in two. */
 const isBinary = (control: string): boolean => /^Architecture: amd64$/m.test(control);
@@ -28,6 +34,8 @@ function optionsOf(args: string[]): {
   only: readonly string[] | undefined;
   results: string | undefined;
   report: boolean;
+  /** What the server has in place of SQLite and a directory; then it runs alone. */
+  engines: readonly EngineName[];
 } {
   const { values } = parseArgs({
     args,
@@ -39,6 +47,7 @@ function optionsOf(args: string[]): {
       // -1 rounds: only fill. What was measured is added to this file, and the report is made of all that is in it.
       results: { type: 'string' },
       'no-report': { type: 'boolean', default: false },
+      engines: { type: 'string', default: '' },
     },
   });
   return {
@@ -51,6 +60,7 @@ function optionsOf(args: string[]): {
     only: values.only?.split(','),
     results: values.results,
     report: !values['no-report'],
+    engines: engineNames.filter((name) => values.engines.split(',').includes(name)),
   };
 }
 
@@ -66,6 +76,18 @@ export async function benchPublish(args: string[]): Promise<void> {
     say(`this machine is busy (load ${load.toFixed(1)}): the figures will not be those of a quiet one`);
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'entrepot-bench-'));
   mkdirSync(dir, { recursive: true });
+  try {
+    const run = options.engines.length > 0 ? runShared : runAll;
+    await run(options, dir);
+  } finally {
+    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+type Options = ReturnType<typeof optionsOf>;
+
+/** Everybody, our server with SQLite and a directory. */
+async function runAll(options: Options, dir: string): Promise<void> {
   const env = existsSync(join(dir, 'gnupg'))
     ? { GNUPGHOME: join(dir, 'gnupg') }
     : gpgHome(join(dir, 'gnupg'));
@@ -89,7 +111,29 @@ export async function benchPublish(args: string[]): Promise<void> {
   } finally {
     await Promise.all([apt.stop(), yum.stop()]);
     stopAgent(env);
-    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Our server alone, with engines that several nodes can share. They are gone afterwards, so that it starts empty. */
+async function runShared(options: Options, parent: string): Promise<void> {
+  const dir = mkdtempSync(join(parent, 'shared-'));
+  const engines = await startEngines(options.engines);
+  const servers: Ours[] = [];
+  try {
+    for (const format of ['apt', 'yum'])
+      servers.push(await startOurs(join(dir, format), await engines.newSettings()));
+    const [apt, yum] = servers;
+    if (!apt || !yum) throw new Error('two servers');
+    const entrants = [apt.apt, yum.yum].map((contender) => ({
+      contender: { ...contender, name: `entrepot on ${options.engines.join(' and ')}` },
+      written: null,
+    }));
+    const measured = withEarlier(options.results, await measure(entrants, options, dir));
+    if (options.report) await writeSharedReport(measured, options.rounds);
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    await engines.stop();
+    rmSync(dir, { recursive: true });
   }
 }
 
@@ -129,7 +173,7 @@ function ours(server: Ours, format: Format): Entrant {
 
 async function measure(
   entrants: readonly Entrant[],
-  { sizes, rounds }: { readonly sizes: readonly number[]; readonly rounds: number },
+  { sizes, rounds, engines }: Pick<Options, 'sizes' | 'rounds' | 'engines'>,
   dir: string,
 ): Promise<Measured[]> {
   const controls = controlFiles(sizes.at(-1) ?? 0);
@@ -137,11 +181,23 @@ async function measure(
   const measured: Measured[] = [];
   // Unlike any version of an earlier run in the same folder.
   const run = Math.floor(Date.now() / 1000);
+  const isBucket = engines.includes('s3');
   for (const size of sizes) {
     for (const { contender } of entrants) await fill(contender, controls, size, dir);
-    for (const entrant of entrants)
-      if (entrant.written) await warmUp(entrant, binary, `${run}.${size}.w`, dir);
+    const warm = async (entrant: Entrant): Promise<void> => {
+      const count = isBucket ? warmUpsInBucket : warmUps;
+      const suffix = `${run}.${size}.w`;
+      await warmUp(
+        entrant,
+        Array.from({ length: count }, (_, n) => bump(binary[n % binary.length] ?? '', `${suffix}.${n}`)),
+        dir,
+      );
+    };
+    const own = entrants.filter(({ contender }) => contender.name.startsWith('entrepot'));
+    if (isBucket) await Promise.all(own.map(warm));
+    else for (const entrant of own) await warm(entrant);
     for (let round = 0; round <= rounds; round++) {
+      if (isBucket) await setTimeout(pauseInBucketMs);
       const usable = binary.slice(0, Math.max(1, Math.floor((binary.length * size) / controls.length)));
       // From all over the index.
       const control = usable[Math.floor(((round + 0.5) / (rounds + 1)) * usable.length)] ?? '';
@@ -157,15 +213,9 @@ async function measure(
 }
 
 /** A server that has just started runs code that is not compiled yet; one that serves does not. */
-async function warmUp(
-  { contender }: Entrant,
-  controls: readonly string[],
-  suffix: string,
-  dir: string,
-): Promise<void> {
+async function warmUp({ contender }: Entrant, controls: readonly string[], dir: string): Promise<void> {
   const write = contender.format === 'apt' ? writeDeb : writeRpm;
-  for (let n = 0; n < warmUps; n++)
-    await contender.add(write(join(dir, 'new'), bump(controls[n % controls.length] ?? '', `${suffix}.${n}`)));
+  for (const control of controls) await contender.add(write(join(dir, 'new'), control));
 }
 
 /** Every entrant in turn takes the same package. */
