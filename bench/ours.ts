@@ -33,6 +33,9 @@ export async function startOurs(dataDir: string, env: Record<string, string> = {
       ENTREPOT_PUBLIC_URL: url,
       ENTREPOT_ADMIN_TOKEN: token,
       ENTREPOT_LOG_LEVEL: 'warn',
+      // As its packages start it: packaging/debian/entrepot.
+      MALLOC_ARENA_MAX: '2',
+      NODE_OPTIONS: '--max-semi-space-size=4',
       ...env,
     },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,6 +1,5 @@
-import { BucketStore } from './bucket-store.ts';
 import { DirectoryStore, type Fatal } from './directory.ts';
-import { Bucket, type BucketPlace } from './s3.ts';
+import type { BucketPlace } from './s3.ts';
 import type { Store } from './store.ts';
 
 export type StoreChoice = {
@@ -37,6 +36,8 @@ export async function openStore(
     const store = new DirectoryStore(place.path, fatal);
     return { store, clear: (now, isAlone) => store.clearTemporary(isAlone ? Infinity : now - abandonedMs) };
   }
+  // Who has no bucket has no use for its client, which is large.
+  const [{ Bucket }, { BucketStore }] = await Promise.all([import('./s3.ts'), import('./bucket-store.ts')]);
   const bucket = new Bucket(place, { timeoutMs: storeTimeoutMs, attempts, concurrency });
   await bucket.check();
   return {
