@@ -10,7 +10,7 @@ export type Panel = {
 
 const width = 470;
 const height = 340;
-const margin = { left: 60, right: 20, top: 40, bottom: 45 };
+const margin = { left: 60, right: 30, top: 40, bottom: 45 };
 const legendLine = 18;
 const colours = ['#0b6e4f', '#888888', '#c1292e', '#e08e00', '#3b5ba5', '#7b4fa0'];
 
