@@ -24,12 +24,15 @@ export type Asking = {
 
 const oneEach = new Agent({ keepAlive: false });
 
+/** A request that is under way. */
+export type Begun = { readonly request: ClientRequest; readonly answer: Promise<Answer> };
+
 /** Starts a request whose body the test writes itself; `answer` comes when it comes. */
 export function beginRequest(
   base: string,
   path: string,
   { method = 'GET', headers = {}, agent = oneEach }: Asking = {},
-): { request: ClientRequest; answer: Promise<Answer> } {
+): Begun {
   const { hostname, port } = new URL(base);
   const asked = request({ agent, hostname, port, path, method, headers });
   // After the answer, a server that hangs up on the rest of the body is no failure.

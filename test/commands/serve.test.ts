@@ -5,8 +5,7 @@ import { lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSyn
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Receipt } from '../../src/registry/upload-package.ts';
-import { beginRequest, jsonOf } from '../ask.ts';
+import { jsonOf } from '../ask.ts';
 import { unlessInstalled } from '../clients.ts';
 import { aptRoot } from '../clients/apt-root.ts';
 import { unlessRoot } from '../clients/roots.ts';
@@ -167,42 +166,4 @@ t.test('a key that others can read keeps nothing from starting, and signs nothin
   });
   t.equal(ended.code, 1);
   t.match(ended.stderr, /key file .* has mode 0644\. Run "chmod 600".*\(key_file_permissions\)/);
-});
-
-t.test('SIGTERM lets an upload that is under way come to its end', async (t) => {
-  const server = await startProgram(t);
-  const { filename, bytes } = debSample('in-flight');
-  const { request, answer } = beginRequest(
-    server.url,
-    `/api/v1/repositories/main/channels/stable/packages/${filename}`,
-    {
-      method: 'PUT',
-      headers: {
-        authorization: `Bearer ${adminToken}`,
-        'content-length': String(bytes.length),
-        expect: '100-continue',
-      },
-    },
-  );
-  request.flushHeaders();
-  await once(request, 'continue');
-  request.write(bytes.subarray(0, 100));
-  const ended = server.stop();
-  // It takes no new connections any more.
-  for (;;)
-    try {
-      await (await fetch(`${server.url}/healthz`)).text();
-    } catch {
-      break;
-    }
-  request.end(bytes.subarray(100));
-  const { status, body } = await answer;
-  t.equal(status, 201);
-  const receipt = JSON.parse(body.toString()) as Receipt;
-  t.equal(await ended, 0);
-
-  const again = await startProgram(t, { dataDir: server.dataDir });
-  t.match(await jsonOf(await again.api(`/api/v1/repositories/main/packages/${receipt.package.sha256}`)), {
-    name: 'in-flight',
-  });
 });
