@@ -12,6 +12,7 @@ export const commandPages: Readonly<Record<string, string>> = {
   'docs/images.md': 'test/packaging/operating.test.ts',
   'docs/operating.md': 'test/packaging/operating.test.ts',
   'docs/publishing.md': 'test/packaging/operating.test.ts',
+  'docs/scaling.md': 'test/nodes/moves.test.ts',
   'docs/using.md': 'test/packaging/operating.test.ts',
 };
 
