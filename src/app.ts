@@ -26,7 +26,7 @@ import { SetupFiles } from './registry/setup-files.ts';
 import type { Signer } from './signing/signer.ts';
 import { parseNetworks, systemResolve, type Resolve } from './webhooks/addresses.ts';
 import { Deliveries } from './webhooks/deliveries.ts';
-import type { Fatal } from './store/directory.ts';
+import type { Fatal } from './store/folders.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 

@@ -1,9 +1,7 @@
 import {
   closeSync,
   createReadStream,
-  fsync as fsyncWithCallback,
   futimesSync,
-  mkdirSync,
   openSync,
   readlinkSync,
   renameSync,
@@ -15,20 +13,11 @@ import {
   writevSync,
   type Stats,
 } from 'node:fs';
-import {
-  constants,
-  copyFile,
-  lstat,
-  open,
-  opendir,
-  readdir,
-  rm,
-  rmdir,
-  type FileHandle,
-} from 'node:fs/promises';
+import { constants, copyFile, lstat, open, opendir, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { promisify } from 'node:util';
 import { createId } from '../ids.ts';
+import { Disk, Folders, isMissing, type Fatal } from './folders.ts';
 import { checkKey } from './key.ts';
 import type {
   Alias,
@@ -54,63 +43,36 @@ const chunksPerWrite = 1024;
  * pool, and so does what is longer than this.
  */
 const bytesAtOnce = 256 * 1024;
-const fsync = promisify(fsyncWithCallback);
 const writev = promisify(writevWithCallback);
-
-/** A folder that is removed under a writer every time is none that anybody collects. */
-const placeAttempts = 10;
-/** Folders that are remembered as made. */
-const maxFolders = 2000;
-
-/** A folder's fsync that runs, and the one after it. */
-type FolderSync = { readonly now: Promise<void>; next: Promise<void> | null };
-
-/** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
-export type Fatal = (error: unknown) => never;
-
-/** Whether nothing can be under that name. */
-function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(code);
-}
-
-/** Whether a folder cannot be removed because something is in it. */
-function isOccupied(error: unknown): boolean {
-  return ['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
 
 function nullIfMissing(error: unknown): null {
   if (isMissing(error)) return null;
   throw error;
 }
 
-/** A folder that is being made: there, and there after a power cut with all those above it. */
-type Folder = { readonly made: Promise<void>; readonly durable: Promise<void> };
-
 /** The published tree in a local directory, as any web server can serve it. */
 export class DirectoryStore implements Store {
   readonly root: string;
-  readonly #fatal: Fatal;
-  /** Folders known to exist and to be durable: a publication writes into the same few again and again. */
-  readonly #folders = new Map<string, Folder>();
-  readonly #syncs = new Map<string, FolderSync>();
+  readonly #disk: Disk;
+  readonly #folders: Folders;
 
   constructor(root: string, fatal: Fatal) {
     this.root = root;
-    this.#fatal = fatal;
+    this.#disk = new Disk(fatal);
+    this.#folders = new Folders(root, this.#disk);
   }
 
   async putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void> {
     const path = this.#path(key);
     // By content and not by size: a round that ended before its commit leaves the documents of a generation whose
     // number the next round takes, and those differ in digests and times alone.
-    if (await holds(path, chunks)) await this.#syncFolder(dirname(path));
-    else await this.#write(path, chunks);
+    if (await holds(path, chunks)) await this.#folders.sync(dirname(path));
+    else await this.#placeOrRemove(await this.#writeTemporary(chunks), path);
   }
 
   async putImmutableFile(key: string, source: string): Promise<void> {
     const path = this.#path(key);
-    await this.#syncPath(source);
+    await this.#disk.sync(source);
     try {
       await this.#place(source, path);
     } catch (error) {
@@ -165,7 +127,7 @@ export class DirectoryStore implements Store {
         for (const { temporary, path } of files) if (temporary !== null) await this.#rename(temporary, path);
         // The disk takes all names at once. A crash before may keep some of them: whoever starts again shows all.
         const folders = new Set(files.map(({ path }) => dirname(path)));
-        await Promise.all([...folders].map((folder) => this.#syncNames(folder)));
+        await Promise.all([...folders].map((folder) => this.#folders.syncNames(folder)));
       } catch (error) {
         await discard();
         throw error;
@@ -248,20 +210,7 @@ export class DirectoryStore implements Store {
   async delete(key: string): Promise<void> {
     const path = this.#path(key);
     await rm(path, { force: true });
-    await this.#prune(dirname(path));
-  }
-
-  /** Removes a folder that is empty, and those above it. One that is about to be written into is made again. */
-  async #prune(folder: string): Promise<void> {
-    for (let empty = folder; empty !== this.root && empty.startsWith(this.root); empty = dirname(empty)) {
-      try {
-        await rmdir(empty);
-      } catch (error) {
-        if (isMissing(error) || isOccupied(error)) return;
-        throw error;
-      }
-      this.#folders.delete(empty);
-    }
+    await this.#folders.prune(dirname(path));
   }
 
   /** Removes what writes that began before `before` (ms) and did not come to their end have left. */
@@ -279,48 +228,25 @@ export class DirectoryStore implements Store {
 
   async #temporary(): Promise<string> {
     const folder = join(this.root, temporaryFolder);
-    await this.#folder(folder).made;
+    await this.#folders.make(folder);
     return join(folder, createId(Date.now()));
-  }
-
-  /**
-   * Its name comes before it is durable, so that the disk takes both at once: nothing tells of the name until then,
-   * and what a power cut leaves of it is replaced by who writes it again.
-   */
-  async #write(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-    const temporary = await this.#temporary();
-    await this.#inNewFile(temporary, chunks, async (file) => {
-      await this.#rename(temporary, path);
-      await Promise.all([this.#sync(file), this.#syncNames(dirname(path))]);
-    });
   }
 
   /** A file that is durable and has no name yet. */
   async #writeTemporary(chunks: readonly Uint8Array[], lastModifiedMs?: number): Promise<string> {
     const temporary = await this.#temporary();
-    await this.#inNewFile(temporary, chunks, async (file) => {
-      if (lastModifiedMs !== undefined) futimesSync(file, lastModifiedMs / 1000, lastModifiedMs / 1000);
-      await this.#sync(file);
-    });
-    return temporary;
-  }
-
-  /** Leaves nothing under the temporary name when anything fails. */
-  async #inNewFile(
-    temporary: string,
-    chunks: readonly Uint8Array[],
-    work: (file: number) => Promise<void>,
-  ): Promise<void> {
     const file = openSync(temporary, 'wx', 0o644);
     try {
       await writeAll(file, chunks);
-      await work(file);
+      if (lastModifiedMs !== undefined) futimesSync(file, lastModifiedMs / 1000, lastModifiedMs / 1000);
+      await this.#disk.syncOpen(file);
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
     } finally {
       closeSync(file);
     }
+    return temporary;
   }
 
   async #placeOrRemove(temporary: string, path: string): Promise<void> {
@@ -335,110 +261,13 @@ export class DirectoryStore implements Store {
   /** Moves a file that is durable itself to its name, and makes the name durable. */
   async #place(temporary: string, path: string): Promise<void> {
     await this.#rename(temporary, path);
-    await this.#syncNames(dirname(path));
+    await this.#folders.syncNames(dirname(path));
   }
 
   async #rename(temporary: string, path: string): Promise<void> {
-    await this.#inFolder(dirname(path), () => {
+    await this.#folders.in(dirname(path), () => {
       renameSync(temporary, path);
     });
-  }
-
-  /** Makes the names in a folder durable, and its own. */
-  async #syncNames(path: string): Promise<void> {
-    await this.#inFolder(path, async ({ durable }) => {
-      await Promise.all([durable, this.#syncFolder(path)]);
-    });
-  }
-
-  /** Again when a folder that was empty is removed with the last file in it while this one is being written. */
-  async #inFolder(path: string, work: (folder: Folder) => Promise<void> | void): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const folder = this.#folder(path);
-      try {
-        await folder.made;
-        await work(folder);
-        return;
-      } catch (error) {
-        if (!isMissing(error) || attempt >= placeAttempts) throw error;
-        this.#forgetFolders(path);
-      }
-    }
-  }
-
-  #forgetFolders(folder: string): void {
-    for (let each = folder; each.startsWith(this.root); each = dirname(each)) this.#folders.delete(each);
-  }
-
-  /**
-   * Makes a folder and those above it. That is done one after the other; then the disk takes the entries of all
-   * of them at once.
-   */
-  #folder(path: string): Folder {
-    const known = this.#folders.get(path);
-    if (known) return known;
-    const above = path === this.root ? null : this.#folder(dirname(path));
-    const made = this.#makeFolder(path, above);
-    const durable = this.#makeDurable(path, made, above);
-    const folder = { made, durable };
-    this.#folders.set(path, folder);
-    // Every source package has a folder of its own: the oldest are forgotten, and looked at again when needed.
-    const [oldest] = this.#folders.keys();
-    if (this.#folders.size > maxFolders && oldest !== undefined) this.#folders.delete(oldest);
-    durable.catch(() => {
-      if (this.#folders.get(path) === folder) this.#folders.delete(path);
-    });
-    return folder;
-  }
-
-  async #makeFolder(path: string, above: Folder | null): Promise<void> {
-    await above?.made;
-    if (!above) mkdirSync(path, { recursive: true, mode: 0o755 });
-    else makeUnlessThere(path);
-  }
-
-  /** One that was there already may be from a process that ended before it was durable. */
-  async #makeDurable(path: string, made: Promise<void>, above: Folder | null): Promise<void> {
-    await made;
-    await Promise.all([above?.durable, this.#syncFolder(dirname(path))]);
-  }
-
-  /** Makes the names in a folder durable. Who comes while that is done shares the next time with all others. */
-  async #syncFolder(folder: string): Promise<void> {
-    const known = this.#syncs.get(folder);
-    if (known) {
-      const again = (): Promise<void> => this.#beginSync(folder);
-      known.next ??= known.now.then(again, again);
-      await known.next;
-    } else await this.#beginSync(folder);
-  }
-
-  #beginSync(folder: string): Promise<void> {
-    const sync: FolderSync = { now: this.#syncPath(folder), next: null };
-    this.#syncs.set(folder, sync);
-    const settle = (): void => {
-      if (!sync.next) this.#syncs.delete(folder);
-    };
-    sync.now.then(settle, settle);
-    return sync.now;
-  }
-
-  /** Makes a file durable, or the names in a folder. */
-  async #syncPath(path: string): Promise<void> {
-    const file = openSync(path, 'r');
-    try {
-      await this.#sync(file);
-    } finally {
-      closeSync(file);
-    }
-  }
-
-  async #sync(file: number): Promise<void> {
-    try {
-      await fsync(file);
-    } catch (error) {
-      this.#fatal(error);
-    }
   }
 }
 
@@ -459,14 +288,6 @@ function isSame(before: Stats, path: string): boolean {
     now.mtimeMs === before.mtimeMs &&
     now.ctimeMs === before.ctimeMs
   );
-}
-
-function makeUnlessThere(folder: string): void {
-  try {
-    mkdirSync(folder, { mode: 0o755 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
 }
 
 function sizeOf(chunks: readonly Uint8Array[]): number {

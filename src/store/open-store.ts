@@ -1,4 +1,5 @@
-import { DirectoryStore, type Fatal } from './directory.ts';
+import { DirectoryStore } from './directory.ts';
+import type { Fatal } from './folders.ts';
 import type { BucketPlace } from './s3.ts';
 import type { Store } from './store.ts';
 
