@@ -35,7 +35,8 @@ const scripts = ['postinst', 'prerm', 'postrm'];
 const unneeded = [
   /\.(?:d\.[cm]?ts|map)$/,
   /^better-sqlite3\/(?:deps|src|binding\.gyp)/,
-  /^node-liblzma\/(?:src|scripts|binding\.gyp)/,
+  // Its WebAssembly alone is used, which runs anywhere.
+  /^node-liblzma\/(?:src|scripts|prebuilds|binding\.gyp)/,
   /^openpgp\/dist\/(?!node)/,
   /^\.bin$|^\.package-lock\.json$|^node-addon-api$|^zod\/src$/,
   /^(?:@[^/]+\/)?[^/]+\/(?:tests?|__tests__|benchmarks?|examples?|docs)$/,
@@ -46,14 +47,18 @@ function isForeign(name: string, platform: string): boolean {
   return binary !== undefined && binary !== platform;
 }
 
-/** Removes what is not needed; answers nothing. Fails when a native module has no binary for this machine. */
-function prune(modules: string, platform: string): void {
+/**
+ * Removes what is not needed from a folder of modules. Fails when the native one has no binary for the machine.
+ * `platform`: as node names it, `linux-arm64`.
+ */
+export function prune(modules: string, platform: string): void {
   for (const name of readdirSync(modules, { recursive: true, encoding: 'utf8' }))
     if (isForeign(name, platform) || unneeded.some((pattern) => pattern.test(name)))
       rmSync(join(modules, name), { recursive: true, force: true });
-  for (const name of ['better-sqlite3', 'node-liblzma'])
-    if (readdirSync(join(modules, name, 'prebuilds')).length === 0)
-      throw new Error(`${name} has no binary for ${platform}: no package can be built for this machine.`);
+  if (readdirSync(join(modules, 'better-sqlite3/prebuilds')).length === 0)
+    throw new Error(
+      `better-sqlite3 has no binary for ${platform}: no package can be built for this machine.`,
+    );
 }
 
 type Lock = {
@@ -97,36 +102,43 @@ function copyDocuments(dir: string): void {
     cpSync(join(checkout, 'docs', name), join(dir, name));
 }
 
-function writeControl(root: string, files: readonly string[], version: string, architecture: string): void {
-  const control = join(root, 'DEBIAN');
-  mkdirSync(control);
+type Control = { readonly version: string; readonly architecture: string; readonly maintainer: string };
+
+function writeControl(root: string, files: readonly string[], control: Control): void {
+  const dir = join(root, 'DEBIAN');
+  mkdirSync(dir);
   const sizeBytes = files.reduce((sum, name) => sum + statSync(join(root, name)).size, 0);
   const text = readFileSync(join(debian, 'control'), 'utf8')
-    .replace('@VERSION@', version)
-    .replace('@ARCHITECTURE@', architecture)
+    .replace('@VERSION@', control.version)
+    .replace('@ARCHITECTURE@', control.architecture)
+    .replace('@MAINTAINER@', () => control.maintainer)
     .replace('@SIZE@', String(Math.ceil(sizeBytes / 1024)));
-  writeFileSync(join(control, 'control'), text, { mode: 0o644 });
-  writeFileSync(join(control, 'conffiles'), `/${places['entrepot.yaml']}\n`, { mode: 0o644 });
+  writeFileSync(join(dir, 'control'), text, { mode: 0o644 });
+  writeFileSync(join(dir, 'conffiles'), `/${places['entrepot.yaml']}\n`, { mode: 0o644 });
   const sums = files.map((name) => {
     const md5 = createHash('md5')
       .update(readFileSync(join(root, name)))
       .digest('hex');
     return `${md5}  ${name}\n`;
   });
-  writeFileSync(join(control, 'md5sums'), sums.join(''), { mode: 0o644 });
+  writeFileSync(join(dir, 'md5sums'), sums.join(''), { mode: 0o644 });
   for (const name of scripts) {
-    cpSync(join(debian, name), join(control, name));
-    chmodSync(join(control, name), 0o755);
+    cpSync(join(debian, name), join(dir, name));
+    chmodSync(join(dir, name), 0o755);
   }
-  for (const name of ['control', 'conffiles', 'md5sums']) chmodSync(join(control, name), 0o644);
-  chmodSync(control, 0o755);
+  for (const name of ['control', 'conffiles', 'md5sums']) chmodSync(join(dir, name), 0o644);
+  chmodSync(dir, 0o755);
 }
 
 /**
  * Builds `entrepot_VERSION_ARCH.deb` into `target` and answers its path. `epoch`: seconds since 1970 that every
  * file in it gets (SOURCE_DATE_EPOCH), so that the same sources give the same bytes.
+ * `maintainer`: who answers for the package, as `Name <address>`.
  */
-export function buildDebianPackage(target: string, epoch: string): string {
+export function buildDebianPackage(
+  target: string,
+  { epoch, maintainer }: { readonly epoch: string; readonly maintainer: string },
+): string {
   const architecture = architectures[process.arch];
   if (architecture === undefined) throw new Error(`no Debian architecture is known for ${process.arch}`);
   const node = join(checkout, 'node_modules/node/bin/node');
@@ -148,7 +160,7 @@ export function buildDebianPackage(target: string, epoch: string): string {
     copyDocuments(join(root, 'usr/share/doc/entrepot'));
     const files = settle(root, Number(epoch));
     chmodSync(root, 0o755);
-    writeControl(root, files, version, architecture);
+    writeControl(root, files, { version, architecture, maintainer });
     const path = join(target, `entrepot_${version}_${architecture}.deb`);
     mkdirSync(target, { recursive: true });
     const options = ['--root-owner-group', '-Zzstd', '-z9', '--threads-max=1', '--build'];

@@ -14,7 +14,16 @@ function sourceDate(): string {
   return execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: checkout, encoding: 'utf8' }).trim();
 }
 
+/** Who answers for the package: as Debian's own tools take it from who builds. The address that is nobody's says so. */
+function maintainer(): string {
+  const { DEBFULLNAME: name = 'Entrepot maintainers', DEBEMAIL: address = 'nobody@entrepot.invalid' } =
+    process.env;
+  return `${name} <${address}>`;
+}
+
 const target = argv[2] ?? join(checkout, 'dist');
 process.stdout.write(`${buildNpmPackage(target)}\n`);
-if (existsSync('/usr/bin/dpkg-deb')) process.stdout.write(`${buildDebianPackage(target, sourceDate())}\n`);
-else process.stdout.write('no Debian package: dpkg-deb is not here\n');
+if (existsSync('/usr/bin/dpkg-deb')) {
+  const built = buildDebianPackage(target, { epoch: sourceDate(), maintainer: maintainer() });
+  process.stdout.write(`${built}\n`);
+} else process.stdout.write('no Debian package: dpkg-deb is not here\n');
