@@ -3,7 +3,7 @@ import { getuid, stdout } from 'node:process';
 import type { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import { clientEnvironment, ConfigError, proxyEnvironment, type Config } from '../config.ts';
-import { openCatalogAt, type Catalog } from '../db/catalog.ts';
+import { checkCatalog, openCatalogAt, type Catalog } from '../db/catalog.ts';
 import { examineSetUp } from '../doctor/client/checks.ts';
 import { fault, runChecks, type Finding } from '../doctor/finding.ts';
 import { serverChecks } from '../doctor/server/checks.ts';
@@ -66,6 +66,7 @@ async function* examineServer(flags: Record<string, unknown>): AsyncGenerator<Fi
     return;
   }
   let db: Catalog | null | undefined;
+  let opened: Catalog | null = null;
   let store: Promise<Store> | undefined;
   const { database } = config;
   const open = (): Catalog | null =>
@@ -76,10 +77,12 @@ async function* examineServer(flags: Record<string, unknown>): AsyncGenerator<Fi
     config,
     clock: systemClock,
     uid: getuid?.(),
-    openDb: () => {
+    openDb: async () => {
       if (db !== undefined) return db;
       db = null;
-      return (db = open());
+      opened = open();
+      if (opened !== null) await checkCatalog(opened);
+      return (db = opened);
     },
     openStore: () =>
       (store ??= openStore(config, (error) => {
@@ -89,7 +92,7 @@ async function* examineServer(flags: Record<string, unknown>): AsyncGenerator<Fi
   try {
     yield* runChecks(serverChecks, context);
   } finally {
-    await db?.destroy();
+    await (opened as Catalog | null)?.destroy();
   }
 }
 

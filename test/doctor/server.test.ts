@@ -35,7 +35,7 @@ function context(changes: Partial<Config> = {}, laterMs = 0): ServerContext {
     config: { ...app.config, publicUrl: server.url, trustedProxies: [], ...changes },
     clock: { now: () => Date.now() + laterMs },
     uid: statSync(dataDir).uid,
-    openDb: () => app.db,
+    openDb: () => Promise.resolve(app.db),
     openStore: () => Promise.resolve(app.store),
   };
 }
@@ -85,10 +85,14 @@ t.test(
 t.test('the catalog', async (t) => {
   const complaints = (changes: Partial<ServerContext> = {}) =>
     complaintsOf([catalogOpens], { ...context(), ...changes });
-  t.match(await complaints({ openDb: () => null }), [/^fault catalog: .*There is no catalog\.$/]);
+  t.match(await complaints({ openDb: () => Promise.resolve(null) }), [
+    /^fault catalog: .*There is no catalog\.$/,
+  ]);
   const none = join(temporaryDir(t), 'none.db');
   writeFileSync(none, 'these are no pages of a database, and quite a number of bytes of them'.repeat(20));
-  t.match(await complaints({ openDb: () => openSqlite(none) }), [/^fault catalog: .*not a database/]);
+  t.match(await complaints({ openDb: () => Promise.resolve(openSqlite(none)) }), [
+    /^fault catalog: .*not a database/,
+  ]);
   await app.db.insertInto('schema_migrations').values({ name: '9999_later.sql', applied_at: 1 }).execute();
   t.match(await complaints(), [/^fault .*A newer version of Entrepot has used it \(9999_later\.sql\)/]);
   await app.db.deleteFrom('schema_migrations').where('name', '=', '9999_later.sql').execute();
@@ -199,6 +203,13 @@ t.test('the command: findings for people and programs, and an exit code', async 
   t.equal(told.code, 1);
   t.match(told.stdout, /^FAIL {2}public_url: .*does not answer.*\n {6}See that the server runs/m);
   t.equal(told.stderr, 'entrepot: 1 fault was found.\n');
+  const database = {
+    ENTREPOT_DATABASE_URL: `postgres://entrepot:hidden-word@127.0.0.1:${await freePort()}/none`,
+  };
+  const lost = await runCommand(['doctor'], { ...environment, ...database });
+  t.match(lost, { code: 1, stderr: 'entrepot: 1 fault was found.\n' }, 'what follows from a fault is none');
+  t.match(lost.stdout, /^FAIL {2}catalog: database_url: /m);
+  t.notMatch(lost.stdout + lost.stderr, 'hidden-word');
   const { code, stdout } = await runCommand(['doctor', '--json'], away);
   t.equal(code, 1);
   const { findings } = JSON.parse(stdout) as { findings: unknown[] };
@@ -206,6 +217,14 @@ t.test('the command: findings for people and programs, and an exit code', async 
     findings.filter((finding) => (finding as { level: string }).level === 'fault'),
     [{ check: 'public_url', where: String, what: /does not answer/, todo: String }],
   );
+  const reader = await runCommand(['doctor'], {
+    ...environment,
+    ENTREPOT_ROLE: 'read',
+    ENTREPOT_DATA: join(temporaryDir(t), 'none'),
+    ENTREPOT_STORE: join(dataDir, 'tree'),
+  });
+  t.match(reader, { code: 0, stdout: /^ ok {3}store: /m }, 'a node that only reads needs no catalog');
+  t.notMatch(reader.stdout, /catalog:|data directory:/);
   const settings = await runCommand(['doctor'], { ENTREPOT_DATA: dataDir, ENTREPOT_LISTEN: 'nowhere' });
   t.equal(settings.code, 1);
   t.match(settings.stdout, /^FAIL {2}settings: .*listen: expected host:port, got "nowhere"\./m);

@@ -10,7 +10,7 @@ const toleratedMs = 60_000;
 export const clockAndValidity: Check<ServerContext> = {
   name: 'clock and Valid-Until',
   run: async ({ config: { validMs, resignMs }, clock, openDb }) => {
-    const db = openDb();
+    const db = await openDb();
     if (db === null) return [];
     const now = clock.now();
     const told: Told[] = [];

@@ -9,8 +9,8 @@ export type ServerContext = {
   readonly clock: Clock;
   /** Of who runs the doctor; undefined where users have no numbers. */
   readonly uid: number | undefined;
-  /** Throws why it cannot be opened, the first time. */
-  readonly openDb: () => Catalog | null;
+  /** Null where there is none. Throws why it cannot be used, the first time; it is null then. */
+  readonly openDb: () => Promise<Catalog | null>;
   readonly openStore: () => Promise<Store>;
 };
 

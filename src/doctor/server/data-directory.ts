@@ -40,7 +40,9 @@ function checkEntry(path: string, stat: Stats, owner: number, isSecret: boolean)
 
 export const dataDirectory: Check<ServerContext> = {
   name: 'data directory',
-  run: ({ config: { dataDir, keysDir }, uid }) => {
+  run: ({ config: { dataDir, keysDir, role }, uid }) => {
+    // A node that only reads keeps nothing.
+    if (role === 'read') return [];
     const stat = statSync(dataDir, { throwIfNoEntry: false });
     if (!stat?.isDirectory())
       return [

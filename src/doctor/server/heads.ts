@@ -9,9 +9,11 @@ const channels = 20;
 export const heads: Check<ServerContext> = {
   name: 'heads',
   run: async ({ openDb, openStore }) => {
-    const db = openDb();
-    if (db === null) return [];
-    const faults = await checkPublishedHeads({ db, store: await openStore() }, channels);
+    const db = await openDb();
+    // A store that cannot be used is told of above.
+    const store = await openStore().catch(() => null);
+    if (db === null || store === null) return [];
+    const faults = await checkPublishedHeads({ db, store }, channels);
     const told = faults.map(({ key, problem }) =>
       fault(key, `It is ${problem}.`, 'Stop the server and run "entrepot fsck --repair".'),
     );

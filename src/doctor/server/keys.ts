@@ -26,7 +26,7 @@ function judge(repository: string, { fingerprint, expiresAt, createdAt }: Public
 export const signingKeys: Check<ServerContext> = {
   name: 'signing key',
   run: async ({ config, clock, openDb }) => {
-    const db = openDb();
+    const db = await openDb();
     if (db === null || config.role === 'read') return [];
     const { keysDir, keyPassphrase } = config;
     const ring = new KeyRing({ db, clock, keysDir, passphrase: keyPassphrase });

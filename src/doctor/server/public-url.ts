@@ -38,7 +38,7 @@ export const publicUrlIsUs: Check<ServerContext> = {
               'Set it to the address that machines use, before the first of them is set up.',
             ),
           ];
-    const db = openDb();
+    const db = await openDb();
     const repositories = db ? await listRepositories(db) : [];
     const name = repositories.find(({ visibility }) => visibility === 'public')?.name;
     const url = name === undefined ? `${publicUrl}/healthz` : `${publicUrl}/keys/${name}.asc`;
