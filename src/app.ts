@@ -89,9 +89,9 @@ export async function createApp({
   const metrics = new Metrics();
   const keyRing = new KeyRing({ db, clock, keysDir, passphrase: config.keyPassphrase });
   const signerOf = (repository: string): Promise<Signer> => keyRing.signerOf(repository);
-  const { validMs, resignMs } = config;
+  const { validMs, resignMs, indexCacheBytes } = config;
   const leases = config.database.engine === 'postgres' ? new Leases(db) : null;
-  const publishing = { validMs, resignMs, signerOf, leases };
+  const publishing = { validMs, resignMs, signerOf, leases, indexCacheBytes };
   const publisher = new Publisher({ db, store, clock, log, metrics, publicUrl, ...publishing });
   const recorder = new UploadRecorder({ db, clock, settled: (channel) => publisher.settled(channel) });
   const readers = new PackageReaders({ size: config.intakeWorkers, timeoutMs: config.intakeTimeoutMs });

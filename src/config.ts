@@ -23,6 +23,12 @@ const sizeBytes = z.union([z.int().positive(), z.string()]).transform((value, co
   return Number(match[1]) * (match[2] === undefined ? 1 : units[match[2] as keyof typeof units]);
 });
 
+/** `ENTREPOT_TLS_KEY_FILE` would put the key itself in the place of its path, and a message about it into the log. */
+const pathOfPem = z
+  .string()
+  .min(1)
+  .regex(/^[^\n]*$/, 'expected the path of a PEM file, not what is in it (the variable without _FILE)');
+
 const number = z.coerce.number();
 
 type Setting = {
@@ -51,11 +57,11 @@ export const settings = {
     help: 'The URL that clients reach this server by. Without it, `http://` (`https://` with `tls_certificate`) and the listening address.',
   },
   tls_certificate: {
-    schema: z.string().min(1).optional(),
+    schema: pathOfPem.optional(),
     help: 'File with the certificate to show, in PEM, and with those that lead from it to a root (`fullchain.pem`). With it the server speaks `https` alone. Read again when it changes. Default: none; a proxy ends TLS.',
   },
   tls_key: {
-    schema: z.string().min(1).optional(),
+    schema: pathOfPem.optional(),
     help: 'File with the private key of `tls_certificate`, in PEM, without a passphrase.',
   },
   database_url: {
@@ -68,6 +74,10 @@ export const settings = {
       .optional(),
     help: 'The catalog: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE` for several nodes. Default: `catalog.db` in the data directory.',
     secret: true,
+  },
+  database_connections: {
+    schema: number.int().min(2).max(1000).default(10),
+    help: 'Connections of this node to PostgreSQL at once. All nodes together must leave some to others: a database takes about a hundred.',
   },
   keys: {
     schema: z.string().optional(),
@@ -144,6 +154,10 @@ export const settings = {
   collect_hours: {
     schema: number.min(0).max(168).default(6),
     help: 'Hours between two collections of what nothing needs any more; 0 for none but those that are asked for.',
+  },
+  index_cache: {
+    schema: sizeBytes.refine((bytes) => bytes >= 2 ** 24, 'at least 16 MiB').default(2 ** 28),
+    help: 'Text of indexes that is kept in memory between two publications, in bytes or with MiB, GiB; what does not fit is read from the catalog again. Default: 256 MiB.',
   },
   intake_workers: {
     schema: number.int().min(1).max(64).default(2),
@@ -225,6 +239,7 @@ const schema = z
     tls_certificate: settings.tls_certificate.schema,
     tls_key: settings.tls_key.schema,
     database_url: settings.database_url.schema,
+    database_connections: settings.database_connections.schema,
     keys: settings.keys.schema,
     role: settings.role.schema,
     store: settings.store.schema,
@@ -239,6 +254,7 @@ const schema = z
     grace_days: settings.grace_days.schema,
     staged_days: settings.staged_days.schema,
     collect_hours: settings.collect_hours.schema,
+    index_cache: settings.index_cache.schema,
     intake_workers: settings.intake_workers.schema,
     intake_timeout: settings.intake_timeout.schema,
     upload_idle_timeout: settings.upload_idle_timeout.schema,
@@ -308,6 +324,7 @@ export type Config = {
   readonly graceMs: number;
   readonly stagedMs: number;
   readonly collectMs: number;
+  readonly indexCacheBytes: number;
   readonly intakeWorkers: number;
   readonly intakeTimeoutMs: number;
   readonly uploadIdleTimeoutMs: number;
@@ -416,7 +433,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     listen: parseListen(values.listen),
     publicUrl: values.public_url,
     tls: parseTls(values.tls_certificate, values.tls_key),
-    database: parseDatabase(values.database_url, dataDir),
+    database: parseDatabase(values.database_url, dataDir, values.database_connections),
     keysDir: resolve(values.keys ?? join(dataDir, 'keys')),
     role: values.role,
     store,
@@ -431,6 +448,7 @@ export function loadConfig(flags: Record<string, unknown>, environment: NodeJS.P
     graceMs: values.grace_days * dayMs,
     stagedMs: values.staged_days * dayMs,
     collectMs: values.collect_hours * hourMs,
+    indexCacheBytes: values.index_cache,
     intakeWorkers: values.intake_workers,
     intakeTimeoutMs: values.intake_timeout * 1000,
     uploadIdleTimeoutMs: values.upload_idle_timeout * 1000,
@@ -474,9 +492,9 @@ function parseTls(certificate: string | undefined, key: string | undefined): Con
   return { certificate: resolve(certificate), key: resolve(key) };
 }
 
-function parseDatabase(url: string | undefined, dataDir: string): CatalogPlace {
+function parseDatabase(url: string | undefined, dataDir: string, connections: number): CatalogPlace {
   if (url === undefined) return { engine: 'sqlite', path: join(dataDir, 'catalog.db') };
-  if (!url.startsWith('sqlite:')) return { engine: 'postgres', url };
+  if (!url.startsWith('sqlite:')) return { engine: 'postgres', url, connections };
   return { engine: 'sqlite', path: url.slice('sqlite:'.length) };
 }
 

@@ -76,6 +76,7 @@ t.test('every setting can be given by each way', (t) => {
     tls_certificate: '/t/fullchain.pem',
     tls_key: '/t/privkey.pem',
     database_url: 'sqlite:/d/other.db',
+    database_connections: '20',
     keys: '/k',
     role: 'api',
     store: '/tree',
@@ -89,6 +90,7 @@ t.test('every setting can be given by each way', (t) => {
     grace_days: '7',
     staged_days: '1',
     collect_hours: '1',
+    index_cache: '64 MiB',
     intake_workers: '4',
     intake_timeout: '30',
     upload_idle_timeout: '5',
@@ -126,6 +128,7 @@ t.test('every setting can be given by each way', (t) => {
     graceMs: 7 * 86_400_000,
     stagedMs: 86_400_000,
     collectMs: 3_600_000,
+    indexCacheBytes: 64 * 2 ** 20,
     intakeWorkers: 4,
     intakeTimeoutMs: 30_000,
     uploadIdleTimeoutMs: 5000,
@@ -161,6 +164,12 @@ t.test('a secret, and everything else, may stand in a file', (t) => {
     () =>
       loadConfig({}, { ENTREPOT_ADMIN_TOKEN_FILE: secret, ENTREPOT_ADMIN_TOKEN: 'another-token-of-mine' }),
     /^ENTREPOT_ADMIN_TOKEN and ENTREPOT_ADMIN_TOKEN_FILE are both set/,
+  );
+  const pem = '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n';
+  fails(
+    t,
+    () => loadConfig({}, { ENTREPOT_TLS_KEY_FILE: fileIn(t, pem), ENTREPOT_TLS_CERTIFICATE: '/c.pem' }),
+    /^tls_key: expected the path of a PEM file, not what is in it \(the variable without _FILE\)$/,
   );
   fails(t, () => loadConfig({}, { ENTREPOT_DATA_FILE: '/nowhere/file' }), /^ENTREPOT_DATA_FILE: cannot read/);
   t.end();
@@ -265,7 +274,11 @@ t.test('what is printed holds no secret', (t) => {
     },
     {},
   );
-  t.same(config.database, { engine: 'postgres', url: 'postgres://node:hidden-word@db/catalog' });
+  t.same(config.database, {
+    engine: 'postgres',
+    url: 'postgres://node:hidden-word@db/catalog',
+    connections: 10,
+  });
   const printed = JSON.stringify(printableConfig(config));
   t.notMatch(printed, /sixteen|secret words|hidden-word/);
   t.match(printableConfig(config), { adminToken: '(set)', keyPassphrase: '(set)', dataDir: resolve('data') });

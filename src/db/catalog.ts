@@ -273,11 +273,13 @@ export type Catalog = Kysely<Tables>;
 /** Where the catalog is: a file of this machine, or a database that several nodes share. */
 export type CatalogPlace =
   | { readonly engine: 'sqlite'; readonly path: string }
-  | { readonly engine: 'postgres'; readonly url: string };
+  | { readonly engine: 'postgres'; readonly url: string; readonly connections?: number };
 
 /** Opens the catalog at a place. `uncertain` is as for `openSqlite`; PostgreSQL itself sees to its disk. */
 export function openCatalogAt(place: CatalogPlace, uncertain?: Uncertain): Catalog {
-  return place.engine === 'sqlite' ? openSqlite(place.path, uncertain) : openPostgres(place.url);
+  return place.engine === 'sqlite'
+    ? openSqlite(place.path, uncertain)
+    : openPostgres(place.url, place.connections);
 }
 
 function isPostgres(catalog: Catalog): boolean {

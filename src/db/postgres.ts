@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts';
 import type { Tables } from './catalog.ts';
 
 /** Few: each transaction is short, and a database takes about a hundred from all nodes together. */
-const maxConnections = 10;
+const defaultConnections = 10;
 const connectTimeoutMs = 5_000;
 /** A database that is stopped in the middle of a statement says nothing for ever. */
 const queryTimeoutMs = 60_000;
@@ -27,11 +27,11 @@ const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /** Opens the catalog that a URL names: `postgres://user:password@host:port/database?sslmode=…`. Connects when asked. */
-export function openPostgres(url: string): Kysely<Tables> {
+export function openPostgres(url: string, connections = defaultConnections): Kysely<Tables> {
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'entrepot',
-    max: maxConnections,
+    max: connections,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
     idleTimeoutMillis: idleTimeoutMs,

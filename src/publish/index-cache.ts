@@ -12,7 +12,7 @@ import { FileDigester, type Piece } from './file-digester.ts';
 import { XzThread } from './xz-thread.ts';
 
 /** Text in memory before older channels are let go; what is let go is read from the catalog again. */
-const maxBytes = 256 * 2 ** 20;
+const defaultBytes = 256 * 2 ** 20;
 
 export class IndexCache {
   readonly #states = new Map<string, ChannelState>();
@@ -23,9 +23,11 @@ export class IndexCache {
   readonly #xzThread = new XzThread();
   readonly #digestThread = new DigestThread();
   readonly #grouped: GroupedForms;
+  readonly #maxBytes: number;
   #loading = 0;
 
-  constructor() {
+  constructor(maxBytes = defaultBytes) {
+    this.#maxBytes = maxBytes;
     const zstd = new GroupBlocks(encodeZstd);
     const xz = new GroupBlocks((texts) => this.#xzThread.encode(texts));
     this.#grouped = {
@@ -96,7 +98,7 @@ export class IndexCache {
     let held = 0;
     for (const [id, kept] of [...this.#states].reverse()) {
       held += heldBytes(kept);
-      if (held > maxBytes && id !== channelId) this.forget(id);
+      if (held > this.#maxBytes && id !== channelId) this.forget(id);
     }
   }
 

@@ -31,6 +31,8 @@ export type PublisherDeps = PublishDeps & {
   readonly resignMs: number;
   /** Null for the only node. */
   readonly leases: Leases | null;
+  /** Text of indexes in memory. */
+  readonly indexCacheBytes?: number;
 };
 
 /** The repository in a channel's id. */
@@ -44,7 +46,7 @@ const quietLease = (repository: string): string => `quiet ${repository}`;
 
 export class Publisher {
   readonly #deps: PublisherDeps;
-  readonly #cache = new IndexCache();
+  readonly #cache: IndexCache;
   /** The round that runs for a channel, and the one that waits for it, which later callers share. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #waiting = new Map<string, Promise<number>>();
@@ -60,6 +62,7 @@ export class Publisher {
 
   constructor(deps: PublisherDeps) {
     this.#deps = deps;
+    this.#cache = new IndexCache(deps.indexCacheBytes);
   }
 
   /**
