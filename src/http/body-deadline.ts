@@ -11,7 +11,8 @@ export function endSlowBodies(server: Server, timeoutMs: number): void {
       const end = (): void => {
         raw.destroy(new Error(`The body did not arrive in ${timeoutMs / 1000} s.`));
       };
-      const timer = setTimeout(end, timeoutMs);
+      // A request that is refused before its body is read may never say that it is over: nothing waits for that.
+      const timer = setTimeout(end, timeoutMs).unref();
       for (const event of ['end', 'close']) raw.once(event, () => clearTimeout(timer));
     }
     next();
