@@ -22,12 +22,8 @@ export class Metrics {
     buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
     registers: [this.#registry],
   });
-  readonly #validUntil = new Gauge({
-    name: 'entrepot_valid_until_seconds',
-    help: 'When the first apt channel expires unless it is signed again, in seconds since 1970',
-    registers: [this.#registry],
-  });
-  /** Made when there is one: a zero would be a certificate that ended in 1970. */
+  /** Made when there is something to tell: a zero would be a channel or a certificate that ended in 1970. */
+  #validUntil: Gauge | undefined;
   #certificate: Gauge | undefined;
 
   constructor() {
@@ -48,6 +44,11 @@ export class Metrics {
 
   /** Of all channels together: names of private repositories are not for everyone who reads metrics. */
   setValidUntil(seconds: number): void {
+    this.#validUntil ??= new Gauge({
+      name: 'entrepot_valid_until_seconds',
+      help: 'When the first apt channel expires unless it is signed again, in seconds since 1970',
+      registers: [this.#registry],
+    });
     this.#validUntil.set(seconds);
   }
 

@@ -92,3 +92,11 @@ t.test('a problem names a page that tells about it', async (t) => {
   t.ok(text.includes(`id="${fragment}"`));
   for (const code of Object.keys(errorTable)) t.ok(text.includes(`id="${code}"`), code);
 });
+
+t.test('a server without an apt channel tells of none that expires', async (t) => {
+  const { app, url } = await startInProcess(t);
+  await app.db.updateTable('channels').set({ deleted_at: 1 }).where('format', '=', 'apt').execute();
+  const text = (await ask(url, '/metrics')).body.toString();
+  t.match(text, 'entrepot_uploads_total');
+  t.notMatch(text, 'entrepot_valid_until_seconds', 'a zero would be an alarm');
+});
