@@ -15,6 +15,7 @@ export const clients = {
   gpg: 'gpg',
   gpgv: 'gpgv',
   gzip: 'gzip',
+  ip: 'iproute2',
   mmdebstrap: 'mmdebstrap',
   nginx: 'nginx-light',
   openssl: 'openssl',

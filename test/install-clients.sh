@@ -2,7 +2,7 @@
 # Installs the real clients that the tests hold the server against: Debian 12 and its like, as root.
 # Elsewhere it changes nothing, and the tests whose client is missing are skipped by name.
 set -eu
-packages="apt-file apt-utils chromium curl createrepo-c dnf dpkg-dev gnupg gpgv libsolv-tools libxml2-utils mmdebstrap nginx-light openssl pgbouncer postgresql python3 rpm sqv strace systemd xz-utils zstd zypper"
+packages="apt-file apt-utils chromium curl createrepo-c dnf dpkg-dev gnupg gpgv iproute2 libsolv-tools libxml2-utils mmdebstrap nginx-light openssl pgbouncer postgresql python3 rpm sqv strace systemd xz-utils zstd zypper"
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then exit 0; fi
 missing=
 for package in $packages; do

@@ -39,7 +39,7 @@ t.test('nginx', { skip: unlessInstalled('nginx') }, async (t) => {
   t.test('sends large files itself, after the server has looked at who asks', async (t) => {
     const nginx = await startNginx(
       join(temporaryDir(t), 'nginx'),
-      locations(['proxy_pass', 'internal'], server),
+      locations(['proxy_request_buffering', 'internal'], server),
     );
     t.teardown(nginx.stop);
     const get = (path: string, headers: Record<string, string> = {}): Promise<Answer> =>

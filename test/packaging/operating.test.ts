@@ -93,6 +93,23 @@ const operating: Readonly<Record<string, Section>> = {
       t.match(await machine.must('cat', '/var/lib/entrepot/keys/main.asc'), 'BEGIN PGP PRIVATE KEY');
     },
   },
+  'Let machines in: nginx and TLS': {
+    after: async (t, { machine }) => {
+      const ask = async (...from: string[]): Promise<string> =>
+        await machine.must(
+          'curl',
+          '-sS',
+          '-o',
+          '/dev/null',
+          '-w',
+          '%{http_code}',
+          ...from,
+          `https://${domain}/metrics`,
+        );
+      t.equal(await ask(), '200');
+      t.equal(await ask('--interface', '127.0.0.2'), '403', 'not for everybody');
+    },
+  },
   'The first repository': {
     after: (t, _, said) => t.match(said, /[0-9A-F]{40} {2}active {2}acme$/m),
   },
@@ -298,7 +315,7 @@ t.test('what is run elsewhere is there, and so are the sections', (t) => {
   t.end();
 });
 
-t.test('the pages, word by word', { skip: unlessDebian }, async (t) => {
+t.test('the pages, word by word', { skip: unlessDebian || unlessInstalled('ip') }, async (t) => {
   const dir = temporaryDir(t);
   const [{ deb }, machine] = await Promise.all([buildPackages(dir), loneMachine(t)]);
   copyFileSync(deb, join(machine.dir, 'root/entrepot_0.1.0_amd64.deb'));
