@@ -17,8 +17,7 @@ import { debSample, rpmSample, type Sample } from '../packages.ts';
 import { run } from '../run.ts';
 import { temporaryDir } from '../server.ts';
 import { testSigner } from '../signing-key.ts';
-import { buildDebianPackage } from '../../packaging/deb.ts';
-import { checkout, sourceDate } from './built.ts';
+import { buildPackages, checkout } from './built.ts';
 import { loneMachine, unlessDebian, type LoneMachine } from './debian-root.ts';
 import { certbot, systemctl } from './stand-ins.ts';
 
@@ -312,8 +311,7 @@ t.test('what is run elsewhere is there, and so are the sections', (t) => {
 
 t.test('the pages, word by word', { skip: unlessDebian || unlessInstalled('ip') }, async (t) => {
   const dir = temporaryDir(t);
-  const machine = await loneMachine(t);
-  const deb = buildDebianPackage(dir, sourceDate());
+  const [{ deb }, machine] = await Promise.all([buildPackages(dir), loneMachine(t)]);
   copyFileSync(deb, join(machine.dir, 'root/entrepot_0.1.0_amd64.deb'));
   await makeNewer(deb, join(machine.dir, 'root/entrepot_0.2.0_amd64.deb'), dir);
   await furnish(machine);
