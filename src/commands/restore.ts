@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, cp, mkdir, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { stdout } from 'node:process';
+import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
 import { checkSqlite } from '../db/backup.ts';
@@ -53,9 +54,8 @@ async function restore(config: Config, dir: string): Promise<void> {
 
 async function restoreSqlite(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  // For its owner alone, whatever the copy was.
-  await writeFile(to, '', { mode: 0o600 });
-  await copyFile(from, to);
+  // For its owner alone, whatever the copy was: copyFile would take its mode over.
+  await pipeline(createReadStream(from), createWriteStream(to, { flags: 'wx', mode: 0o600, flush: true }));
 }
 
 async function nameHeads(place: Config['database']): Promise<void> {

@@ -9,7 +9,7 @@ import { startInProcess, type TestServer } from '../server.ts';
 import { aptMachine, complaints } from './apt-root.ts';
 import { unlessRoot, upload, yank } from './roots.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const skip = unlessInstalled('apt-get', 'apt-file', 'gpgv') || unlessRoot;
 
 /** With which apt-file's Debian package tells apt what to fetch. */

@@ -12,7 +12,7 @@ import { download, flipBit, upload } from './roots.ts';
 import { allIsWell, checkSignatures } from './rpm-database.ts';
 
 const skip = unlessInstalled('rpm', 'rpmkeys');
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const noPayloadDigest = { PAYLOADSHA256: null, PAYLOADSHA256ALT: null, PAYLOADSHA256ALGO: null };
 const files = [{ path: '/opt/hello', content: 'hello\n' }];

@@ -12,7 +12,7 @@ import { runCommand } from '../program.ts';
 import { run } from '../run.ts';
 import { adminToken, startProgram, temporaryDir, type Program } from '../server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 
 const skip = unlessPostgres() || unlessInstalled('apt-get', 'curl', 'dpkg-deb', 'gpgv', 'gzip') || unlessRoot;
 

@@ -11,7 +11,7 @@ import { debSample, rpmSample } from '../packages.ts';
 import { runCommand } from '../program.ts';
 import { adminToken, placeTestKey, startProgram, temporaryDir, type Program } from '../server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 
 const inRelease = async (server: Program): Promise<string> =>
   await (await fetch(`${server.url}/apt/main/dists/stable/InRelease`)).text();

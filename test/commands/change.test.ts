@@ -7,7 +7,7 @@ import { runCommand, type Ended } from '../program.ts';
 import { readApt, readFrom } from '../served.ts';
 import { adminToken, startInProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const server = await startInProcess(t, { settings: { grace_days: 0, staged_days: 0 } });
 const run = (...args: string[]): Promise<Ended> =>

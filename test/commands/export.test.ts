@@ -12,7 +12,7 @@ import { runCommand } from '../program.ts';
 import { readApt, readPackage, readYum, type Read } from '../served.ts';
 import { startInProcess, temporaryDir, type InProcess } from '../server.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(240_000);
 
 async function uploadBoth(server: InProcess, name: string): Promise<void> {
   for (const [channel, { filename, bytes }] of [

@@ -17,7 +17,7 @@ import { debSample, rpmSample } from '../packages.ts';
 import { runCommand } from '../program.ts';
 import { startInProcess } from '../server.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(240_000);
 const server = await startInProcess(t);
 const tree = (path: string): string => join(server.dataDir, 'tree', path);
 for (const name of ['first', 'second'])

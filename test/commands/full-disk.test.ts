@@ -12,7 +12,7 @@ import { runCommand } from '../program.ts';
 import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { startProgram, temporaryDir } from '../server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 const KiB = 1024;
 
 /** A file system of its own, of this size; null where this process may not mount one. */

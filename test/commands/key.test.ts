@@ -6,7 +6,7 @@ import { debSample } from '../packages.ts';
 import { runCommand, startCommand } from '../program.ts';
 import { adminToken, freePort, placeTestKey, startInProcess, startProgram, temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test('a passphrase encrypts the key that is made, and opens it at every start', async (t) => {
   const data = temporaryDir(t);

@@ -13,7 +13,7 @@ import { runCommand, type Ended } from '../program.ts';
 import { readApt, readFrom, readYum, sha256 } from '../served.ts';
 import { startProgram, temporaryDir, type Program } from '../server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 const skip = unlessPostgres();
 const main = '/api/v1/repositories/main';
 

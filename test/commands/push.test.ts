@@ -12,7 +12,7 @@ import { debSample, rpmSample, type Sample } from '../packages.ts';
 import { runCommand, type Ended } from '../program.ts';
 import { adminToken, freePort, startInProcess, temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const server = await startInProcess(t);
 const dir = temporaryDir(t);
 

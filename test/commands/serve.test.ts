@@ -13,7 +13,7 @@ import { debSample, rpmSample } from '../packages.ts';
 import { runCommand, startCommand, type Running } from '../program.ts';
 import { adminToken, freePort, placeTestKey, startProgram, temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 function start(t: Test, args: readonly string[], variables: Record<string, string> = {}): Running {
   const running = startCommand(['serve', '--log-level', 'warn', ...args], variables);

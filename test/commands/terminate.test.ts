@@ -10,7 +10,7 @@ import { debSample } from '../packages.ts';
 import { runCommand } from '../program.ts';
 import { adminToken, startProgram, type Program } from '../server.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(240_000);
 
 /** Begins to upload a package, and sends so many of its bytes once it is admitted. */
 async function beginUpload(

@@ -5,7 +5,7 @@ import { debSample } from '../packages.ts';
 import { runCommand, type Ended } from '../program.ts';
 import { adminToken, startInProcess, temporaryDir } from '../server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 const server = await startInProcess(t);
 const token = (...args: string[]): Promise<Ended> => runCommand(['token', ...args, '--data', server.dataDir]);
 

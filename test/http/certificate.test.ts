@@ -19,7 +19,7 @@ import { runCommand, startCommand } from '../program.ts';
 import { run } from '../run.ts';
 import { adminToken, freePort, placeTestKey, temporaryDir } from '../server.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(240_000);
 
 const skip = unlessInstalled('openssl');
 const day = 86_400_000;

@@ -13,7 +13,7 @@ import { rpmSample } from '../packages.ts';
 import { readFrom, readNamed, readYum, sha256 } from '../served.ts';
 import { startInProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const clock = fakeClock(Date.now());
 const server = await startInProcess(t, { clock });

@@ -13,7 +13,7 @@ import { startInProcess, type InProcess, type TestServer } from '../server.ts';
 import { signRpm } from '../sign-rpm.ts';
 import { testKeysDir, testSigner } from '../signing-key.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const producer = await testSigner('second');
 const channel = 'stable-rpm';
 

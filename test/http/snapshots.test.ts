@@ -11,7 +11,7 @@ import { fakeClock, type FakeClock } from '../fake-clock.ts';
 import { debSample, rpmSample, type Sample } from '../packages.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const formats = [
   {

@@ -15,7 +15,7 @@ import { unlessInstalled } from '../clients.ts';
 import { run } from '../run.ts';
 import { temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const perSegment = 3;
 
 function entryOf(id: number): IndexEntry {

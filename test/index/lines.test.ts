@@ -15,7 +15,7 @@ import {
 } from '../../src/index/lines.ts';
 import { FileDigester } from '../../src/publish/file-digester.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 /** So long a line that three of them make a segment. */
 const averageLineBytes = 2 ** 16 / 3;

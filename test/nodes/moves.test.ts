@@ -13,7 +13,7 @@ import { startCeph, unlessS3 } from '../s3.ts';
 import { freePort, startProgram, temporaryDir, type Program } from '../server.ts';
 import { servedNames } from './nodes.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 const page = 'docs/scaling.md';
 
 /** Run on a fresh Debian by test/packaging/operating.test.ts: an upgrade of one node is one of many. */

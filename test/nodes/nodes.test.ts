@@ -5,7 +5,7 @@ import { unlessS3 } from '../s3.ts';
 import { failover } from './failover.ts';
 import { openPlaces } from './places.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(240_000);
 
 const store = unlessS3() === false ? 'a bucket' : 'a directory, for there is no S3 here';
 

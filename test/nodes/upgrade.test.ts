@@ -7,7 +7,7 @@ import { debSample } from '../packages.ts';
 import { startPostgres, unlessPostgres } from '../postgres.ts';
 import { openNodes } from './nodes.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test(
   'an older node goes on beside a newer one that only adds to the catalog',

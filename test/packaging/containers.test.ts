@@ -26,7 +26,7 @@ import { adminToken, freePort, placeTestKey, startProgram, temporaryDir, type Pr
 import { checkout } from './built.ts';
 import { isIgnored, layOut, parseCopy, readImage } from './dockerfile.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(240_000);
 
 const docker = join(checkout, 'docker');
 const image = readImage();

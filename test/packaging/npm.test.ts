@@ -8,7 +8,7 @@ import { debSample } from '../packages.ts';
 import { run } from '../run.ts';
 import { freePort, placeTestKey, startProgram, temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test('types go, lines and strings stay', (t) => {
   const source = `import { a } from './a.ts';\nconst worker: URL = new URL('./w-worker.ts', base);\nconst no = 'a.ts';\n`;

@@ -8,7 +8,7 @@ import { readFrom, readNamed, releaseFields, releaseFiles } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 import { checkEverything } from '../../src/registry/fsck.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const main = '/api/v1/repositories/main';
 const stable = 'apt/main/dists/stable';

@@ -8,7 +8,7 @@ import { startCeph, unlessS3 } from '../s3.ts';
 import { readFrom, releaseFields, releaseFiles, sha256 } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const main = '/api/v1/repositories/main';
 const names = ['one', 'two', 'three', 'lib+four', 'five.0'];
 const debs = names.map((name) => debSample(name));

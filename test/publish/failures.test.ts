@@ -23,7 +23,7 @@ import { startInProcess } from '../server.ts';
 import { refuseInserts } from '../refuse-inserts.ts';
 import { gate, openWorkshop, type Workshop } from './workshop.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const formats = [
   { channel: 'stable', sample: debSample, read: readApt, pool: 'apt/main/pool' },

@@ -12,7 +12,7 @@ import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 import { openWorkshop } from './workshop.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const formats = [
   { channel: 'stable', sample: debSample, read: readApt, pointers: 3 },

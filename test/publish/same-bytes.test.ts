@@ -8,7 +8,7 @@ import { debSample, rpmSample, type Sample } from '../packages.ts';
 import { readFrom, releaseFields, releaseFiles } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const names = Array.from({ length: 20 }, (_, i) => `package-${(i * 7) % 20}`);
 const debs = [

@@ -14,7 +14,7 @@ import { readApt, readFrom, releaseFields } from '../served.ts';
 import { placeTestKey, startInProcess, type InProcess } from '../server.ts';
 import { openWorkshop } from './workshop.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const hour = 3_600_000;
 const day = 24 * hour;

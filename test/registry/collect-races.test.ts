@@ -10,7 +10,7 @@ import { debSample, rpmSample } from '../packages.ts';
 import { gate, openWorkshop, type Workshop } from '../publish/workshop.ts';
 import { readApt, readFrom, readPackage } from '../served.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const actor: Actor = { kind: 'operator', name: 'test' };
 const hour = 3_600_000;

@@ -11,7 +11,7 @@ import { readApt, readFrom, readPackage, readYum } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 import { join } from 'node:path';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const actor: Actor = { kind: 'operator', name: 'test' };
 const hour = 3_600_000;

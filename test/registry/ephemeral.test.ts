@@ -16,7 +16,7 @@ import { gate, openWorkshop } from '../publish/workshop.ts';
 import { readApt, readFrom, readYum } from '../served.ts';
 import { startInProcess, type InProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const actor: Actor = { kind: 'operator', name: 'test' };
 const hour = 3_600_000;

@@ -8,7 +8,7 @@ import { debSample } from '../packages.ts';
 import { problemOf } from '../ask.ts';
 import { startInProcess, temporaryDir } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 /** Sound, and long to read: its list of files takes many times the memory of the package. */
 const manyFiles = buildDeb({

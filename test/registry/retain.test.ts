@@ -9,7 +9,7 @@ import { debSample, rpmSample } from '../packages.ts';
 import { readApt, readFrom, readYum } from '../served.ts';
 import { startInProcess } from '../server.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const actor: Actor = { kind: 'operator', name: 'test' };
 const day = 86_400_000;
