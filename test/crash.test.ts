@@ -1,10 +1,8 @@
 /**
- * The real program, killed at random moments while several clients upload into both formats, again and again on
+ * The real program, killed at random moments while several clients upload into both formats, ten times in a row on
  * one data directory. After each start: every acknowledged upload is served whole, whatever is served was sent
  * whole, and fsck finds nothing. CRASH_SEED repeats a run, CRASH_ROUNDS makes it longer.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -14,6 +12,7 @@ import { aptMachine } from './clients/apt-root.ts';
 import { unlessRoot } from './clients/roots.ts';
 import { debSample, rpmSample, type Sample } from './packages.ts';
 import { randomFrom } from './random.ts';
+import { runCommand, startCommand } from './program.ts';
 import { readApt, readFrom, readYum, sha256, type ServedPackage } from './served.ts';
 import { adminToken, freePort, startProgram, temporaryDir, type Program } from './server.ts';
 
@@ -90,30 +89,14 @@ class Refused extends Error {}
 
 /** Lets the program start, and kills it on its way: in the middle of its recovery. */
 async function killWhileStarting(dataDir: string, port: number, afterMs: number): Promise<void> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/entrepot.js'), 'serve'], {
-    env: {
-      PATH: process.env['PATH'],
-      ENTREPOT_DATA: dataDir,
-      ENTREPOT_LISTEN: `127.0.0.1:${port}`,
-      ENTREPOT_ADMIN_TOKEN: adminToken,
-    },
-    stdio: 'ignore',
+  const { child, ended } = startCommand(['serve'], {
+    ENTREPOT_DATA: dataDir,
+    ENTREPOT_LISTEN: `127.0.0.1:${port}`,
+    ENTREPOT_ADMIN_TOKEN: adminToken,
   });
-  const gone = once(child, 'exit');
   const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
-  await gone;
+  await ended;
   clearTimeout(timer);
-}
-
-async function fsck(dataDir: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/entrepot.js'), 'fsck'], {
-    env: { PATH: process.env['PATH'], ENTREPOT_DATA: dataDir },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await once(child, 'close');
-  return { code: child.exitCode, output };
 }
 
 /** Holds what a machine finds against what the clients know. Answers how many packages are served. */
@@ -152,19 +135,37 @@ function isWhole(server: Program, clients: Clients, entry: ServedPackage): boole
 
 t.setTimeout(600_000);
 
+/** Of one data directory: fsck looks at every generation, so that a longer life takes more time each round. */
+const killsPerLife = 10;
+
 t.test(`killed ${rounds} times (CRASH_SEED=${seed})`, async (t) => {
   const random = randomFrom(seed);
+  let killedInFlight = 0;
+  for (let killed = 0; killed < rounds; killed += killsPerLife)
+    killedInFlight += await live(t, random, Math.min(killsPerLife, rounds - killed));
+  t.ok(killedInFlight >= rounds, `${killedInFlight} uploads were in flight when the server was killed`);
+});
+
+/** Kills a server so often, and lets the last one stop. Answers how many uploads were in flight at the kills. */
+async function live(t: Test, random: () => number, kills: number): Promise<number> {
   const dataDir = temporaryDir(t);
   const port = await freePort();
   const clients = new Clients(random);
   let killedInFlight = 0;
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; ; round++) {
     const server = await startProgram(t, { dataDir, port });
-    const [served, checked] = await Promise.all([checkServed(t, server, clients), fsck(dataDir)]);
-    t.same(checked, { code: 0, output: 'clean\n' }, `round ${round}: fsck, with ${served} packages`);
+    const [served, checked] = await Promise.all([
+      checkServed(t, server, clients),
+      runCommand(['fsck', '--data', dataDir]),
+    ]);
+    t.same(
+      checked,
+      { code: 0, stdout: 'clean\n', stderr: '' },
+      `round ${round}: fsck, with ${served} packages`,
+    );
     t.same(readdirSync(join(dataDir, 'staging')), [], 'nothing is left in the staging folder');
-    if (round > 0 && round % 10 === 0) await installOne(t, server, clients);
-    if (round === rounds) {
+    if (round === kills) {
+      await installOne(t, server, clients);
       t.equal(await server.stop(), 0);
       break;
     }
@@ -181,9 +182,9 @@ t.test(`killed ${rounds} times (CRASH_SEED=${seed})`, async (t) => {
     if (round % 5 === 4) await killWhileStarting(dataDir, port, 300 + random() * 700);
   }
   const { acknowledged, sent } = clients;
-  t.ok(killedInFlight >= rounds, `${killedInFlight} uploads were in flight when the server was killed`);
-  t.comment(`${rounds} kills, ${acknowledged.size} of ${sent.size} uploads acknowledged, none lost`);
-});
+  t.comment(`${kills} kills, ${acknowledged.size} of ${sent.size} uploads acknowledged, none lost`);
+  return killedInFlight;
+}
 
 /** Real apt, on a machine of its own, installs the package that was acknowledged last. */
 async function installOne(t: Test, server: Program, clients: Clients): Promise<void> {

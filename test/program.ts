@@ -5,6 +5,14 @@ import type { Readable } from 'node:stream';
 
 export const entryPoint = join(import.meta.dirname, '../src/entrepot.js');
 
+const cache = process.env['NODE_COMPILE_CACHE'];
+
+/** All that a program gets of the environment of the tests. What is compiled already is half of its start. */
+export const ownEnvironment: Readonly<Record<string, string | undefined>> = {
+  PATH: process.env['PATH'],
+  ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
+};
+
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 export type Running = {
@@ -20,7 +28,7 @@ export function startCommand(
   variables: Readonly<Record<string, string>> = {},
 ): Running {
   const child = spawn(process.execPath, [entryPoint, ...args], {
-    env: { PATH: process.env['PATH'], ...variables },
+    env: { ...ownEnvironment, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const written = { stdout: '', stderr: '' };

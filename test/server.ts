@@ -13,6 +13,7 @@ import { createLogger } from '../src/logger.ts';
 import { initialise } from '../src/registry/initialise.ts';
 import { showPins } from '../src/registry/pins.ts';
 import { databaseUrlOf } from './catalogs.ts';
+import { entryPoint, ownEnvironment } from './program.ts';
 import { testKeysDir } from './signing-key.ts';
 
 export const adminToken = 'admin-token-of-the-tests';
@@ -151,11 +152,11 @@ export async function startProgram(
   placeTestKey(dataDir);
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
-  const program = options.program ?? [process.execPath, join(import.meta.dirname, '../src/entrepot.js')];
+  const program = options.program ?? [process.execPath, entryPoint];
   const [command, ...args] = [...(options.wrap ?? []), ...program, 'serve'];
   const child = spawn(command, args, {
     env: {
-      PATH: process.env['PATH'],
+      ...ownEnvironment,
       ENTREPOT_DATA: dataDir,
       ENTREPOT_LISTEN: `127.0.0.1:${port}`,
       ENTREPOT_PUBLIC_URL: url,
