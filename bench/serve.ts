@@ -103,10 +103,10 @@ const rss = (pid: number): number =>
 
 /** Resident memory while a thousand connections ask, in MiB, now and then. */
 async function memoryOf(url: string, pid: number, path: string): Promise<number[]> {
-  const asking = promisify(execFile)('wrk', ['-t1', '-c1000', '-d12s', '--timeout', '30s', `${url}/${path}`]);
+  const asking = promisify(execFile)('wrk', ['-t1', '-c1000', '-d42s', '--timeout', '30s', `${url}/${path}`]);
   const seen: number[] = [];
-  for (let i = 0; i < 4; i++) {
-    await wait(2500);
+  for (let i = 0; i < 8; i++) {
+    await wait(5000);
     seen.push(rss(pid));
   }
   await asking;
@@ -224,7 +224,7 @@ export async function benchServe(args: string[]): Promise<void> {
       '',
       ...tableOf(figures, contenders),
       '',
-      `Resident memory of entrepot, before ${Math.round(before)} MiB; while 1,000 connections ask, every 2.5 seconds: for ` +
+      `Resident memory of entrepot, before ${Math.round(before)} MiB; while 1,000 connections ask, every 5 seconds: for ` +
         `\`InRelease\` ${shown(small)} MiB, for the package of 20 MB ${shown(large)} MiB.`,
     ]);
   } finally {
