@@ -2,6 +2,7 @@
  * `npm run bench publish`: what one upload takes, from the request to what clients are served, signed, in channels
  * of several sizes. Our server, its rivals and the physical floor take turns, on the same packages.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -231,6 +232,8 @@ async function measureRound(
   const costs: [string, Cost, Format][] = [];
   for (const { contender, written } of entrants) {
     const sample = samples[contender.format];
+    // Nobody waits for what another one, who leaves it to the kernel, has not written to the disk yet.
+    execFileSync('sync');
     costs.push([contender.name, await contender.add(sample), contender.format]);
     if (written) costs.push(['floor', floorOf(written(sample), dir), contender.format]);
   }
