@@ -68,6 +68,9 @@ const presignedSeconds = 1200;
 const maxKeyBytes = 1024;
 const readChunkBytes = 512 * 1024;
 
+const nothing = () => undefined;
+const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
 export class Bucket {
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -86,6 +89,8 @@ export class Bucket {
       responseChecksumValidation: 'WHEN_REQUIRED',
       // `Attempts` does that, with bodies that can be sent again.
       maxAttempts: 1,
+      // What fails is an error with a code here, logged once by the server; the SDK would write lines of its own to stderr.
+      logger: silent,
       requestHandler: {
         connectionTimeout: limits.timeoutMs,
         httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
