@@ -1,5 +1,6 @@
 import type Sqlite from 'better-sqlite3';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
+import { QuietCheckpoints } from './checkpoint.ts';
 
 /** Texts of queries that are kept ready. Inserts of several rows have a text for each number of rows. */
 const maxStatements = 500;
@@ -20,13 +21,16 @@ const nothing: SqliteStatement = {
  */
 export function withPreparedStatements(database: Sqlite.Database, uncertain?: Uncertain): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
+  const checkpoints = uncertain ? new QuietCheckpoints(database, uncertain) : null;
   return {
     close: () => {
+      checkpoints?.close();
       database.close();
     },
     prepare: (text) => {
       // A full disk has ended the transaction already (sqlite.org/lang_transaction.html, section 3).
       if (text === 'rollback' && !database.inTransaction) return nothing;
+      if (text === 'commit') checkpoints?.committed();
       const known = statements.get(text);
       // Moved to the end: the first is then the least recently used.
       if (known) statements.delete(text);
