@@ -126,10 +126,18 @@ export type Placement = {
   readonly named: readonly (FileDigest & { readonly key: string })[];
   /** Before the commit: what says which indexes there are. */
   readonly immutable: readonly NamedFile[];
-  readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
   /** After the commit: what makes the generation visible. Each pointer shows the bytes of an immutable key. */
   readonly aliases: readonly { readonly key: string; readonly target: string }[];
   readonly pointers: readonly { readonly key: string; readonly from: string }[];
+};
+
+/** What is made of a generation. */
+export type GenerationFiles = {
+  readonly documents: readonly UnsignedDocument[];
+  /** Before the commit, without any signature: the indexes that are not there already, and names that never change. */
+  readonly indexFiles: readonly NamedFile[];
+  readonly frozenAliases: readonly { readonly key: string; readonly target: string }[];
+  readonly place: (signed: readonly SignedDocument[]) => Placement;
 };
 
 /** What machines are told to trust. */
@@ -228,12 +236,7 @@ export interface ChannelFormat {
   /** By kind, in the order in which they are published. A generation has each as an index of that name, or not. */
   readonly documents: ReadonlyMap<string, DocumentFormat>;
   /** The texts to sign for a generation, and where everything goes once they are signed. */
-  readonly describe: (generation: GenerationForm) => {
-    readonly documents: readonly UnsignedDocument[];
-    /** Before the commit as well: the indexes that are not there already. They need no signature. */
-    readonly indexFiles: readonly NamedFile[];
-    readonly place: (signed: readonly SignedDocument[]) => Placement;
-  };
+  readonly describe: (generation: GenerationForm) => GenerationFiles;
   readonly snapshots: SnapshotFormat;
   /** The files that set a machine up for a channel. */
   readonly setupFiles: (channel: ChannelForm, trust: SetupTrust) => readonly SetupFile[];

@@ -91,20 +91,29 @@ function runsOf(parts: readonly Part[]): Part[][] {
 /** As many as the thread pool can work on: each takes a quarter of a megabyte while it is deflated. */
 const madeAtOnce = 4;
 
-/** Segments from runs of parts; what is a segment already stays it. */
-async function makeSegments(runs: readonly (Segment | readonly Part[])[]): Promise<Segment[]> {
+/** A segment before the part of it that takes longest. */
+export type CutText = Omit<Segment, 'deflated'>;
+
+/** Segments from runs of parts. */
+async function makeSegments(runs: readonly (readonly Part[])[]): Promise<Segment[]> {
+  return await deflateSegments(runs.map(cutText));
+}
+
+/** What is a segment already stays it. */
+async function deflateSegments(texts: readonly (Segment | CutText)[]): Promise<Segment[]> {
   const made: Segment[] = [];
-  const remaining = runs.entries();
+  const remaining = texts.entries();
   const work = async (): Promise<void> => {
-    for (const [index, run] of remaining) made[index] = isMade(run) ? run : await makeSegment(run);
+    for (const [index, text] of remaining)
+      made[index] = isMade(text) ? text : { ...text, deflated: await deflateRun(text.raw) };
   };
   await Promise.all(Array.from({ length: madeAtOnce }, work));
   return made;
 }
 
-const isMade = (run: Segment | readonly Part[]): run is Segment => 'crc' in run;
+const isMade = (text: Segment | CutText): text is Segment => 'deflated' in text;
 
-async function makeSegment(parts: readonly Part[]): Promise<Segment> {
+function cutText(parts: readonly Part[]): CutText {
   const raw = sharedBytes(parts.reduce((sum, part) => sum + Buffer.byteLength(part.body), 0));
   const text = Buffer.from(raw.buffer);
   const ends: number[] = [];
@@ -115,11 +124,10 @@ async function makeSegment(parts: readonly Part[]): Promise<Segment> {
     offset += Buffer.byteLength(body);
     ends.push(offset);
   }
-  const deflated = await deflateRun(raw);
   const cut = parts.at(-1)?.cut ?? 'none';
   const keys = parts.map((part) => part.key);
   const crc = crc32(raw);
-  return { keys, count: keys.length, ends, cut, raw, rawBytes: raw.byteLength, crc, deflated };
+  return { keys, count: keys.length, ends, cut, raw, rawBytes: raw.byteLength, crc };
 }
 
 export type SegmentChanges = {
@@ -131,20 +139,22 @@ export type SegmentChanges = {
 
 /**
  * The segments after the changes: those that are not touched are the same objects. A segment that loses its
- * last entry, where the cut was, is joined with the next one.
+ * last entry, where the cut was, is joined with the next one. `began` is told them before what
+ * takes time is done.
  */
 export async function changeSegments(
   segments: readonly Segment[],
   changes: SegmentChanges,
   perSegment: number,
+  began: (texts: readonly CutText[]) => void = () => undefined,
 ): Promise<Segment[]> {
-  const result: (Segment | readonly Part[])[] = [];
+  const result: (Segment | CutText)[] = [];
   const remove = new Set(changes.remove);
   let added = 0;
   let removed = 0;
   let pending: Part[] = [];
   const flush = (): void => {
-    result.push(...runsOf(pending));
+    result.push(...runsOf(pending).map(cutText));
     pending = [];
   };
   for (const [index, segment] of segments.entries()) {
@@ -165,7 +175,8 @@ export async function changeSegments(
   }
   if (segments.length === 0) pending = newParts(changes.add, perSegment);
   flush();
-  return await makeSegments(result);
+  began(result);
+  return await deflateSegments(result);
 }
 
 /** Whether a key belongs into a segment that ends with `limit`, or into the last one, which has no limit. */

@@ -6,6 +6,7 @@ import type {
   Chunks,
   ComposedIndex,
   Compression,
+  EntryPlan,
   FileDigest,
   IndexFile,
   NamedFile,
@@ -16,7 +17,7 @@ import type {
 import { formatOf } from '../formats/formats.ts';
 import { compose, type Composition } from '../index/compose.ts';
 import { parseOptions } from '../db/channel-options.ts';
-import type { Segment } from '../index/segments.ts';
+import type { CutText, Segment } from '../index/segments.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Store } from '../store/store.ts';
@@ -25,7 +26,7 @@ import { isOfEntries, type EntryIndex, type IndexState } from './channel-state.t
 import type { EarlyFiles } from './early-files.ts';
 import { settleAll } from '../settle.ts';
 import { FileDigester, type Piece } from './file-digester.ts';
-import { prepareGeneration, type Unveiling } from './visible.ts';
+import { prepareGeneration, readShown, type Unveiling, type Visible } from './visible.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -120,6 +121,12 @@ export async function composeIndex(index: IndexState, making: Making): Promise<C
   return { id: index.plan.id, count: countOf(index.segments), raw: rawOf, forms };
 }
 
+/** What the plain file of an index consists of. */
+export function rawPieces(plan: EntryPlan, texts: readonly CutText[]): Piece[] {
+  const ends = (text: string): Piece[] => (text === '' ? [] : [Buffer.from(text)]);
+  return [...ends(plan.head(countOf(texts))), ...texts.map(({ raw }) => raw), ...ends(plan.foot)];
+}
+
 /** The digest of an index as it is before any compression. */
 export async function rawDigest(index: IndexState): Promise<FileDigest> {
   return await new FileDigester().digest(composeTexts(index).raw);
@@ -155,15 +162,25 @@ export type SignedGeneration = {
 export async function signGeneration(
   deps: PublishDeps,
   channel: ChannelRow,
-  generation: { number: number; isNew: boolean; indexes: readonly ComposedIndex[]; previousDate: number },
+  generation: {
+    number: number;
+    isNew: boolean;
+    indexes: readonly ComposedIndex[];
+    previousDate: number;
+    /** What is shown now, where that is known. */
+    before: Visible | null;
+  },
   files: EarlyFiles,
 ): Promise<SignedGeneration> {
-  const { number, isNew, indexes } = generation;
+  const { number, isNew, indexes, before } = generation;
+  const shown = readShown(deps.store, before?.pointers ?? []);
+  // Told by who waits for it.
+  shown.catch(() => undefined);
   const signedAt = deps.clock.now();
   const date = Math.max(Math.floor(signedAt / 1000), generation.previousDate);
   const validUntil = date + Math.floor(deps.validMs / 1000);
   const form = channelForm(channel, deps.publicUrl);
-  const { documents, indexFiles, place } = formatOf(channel.format).channels.describe({
+  const { documents, indexFiles, frozenAliases, place } = formatOf(channel.format).channels.describe({
     channel: form,
     number,
     date,
@@ -174,17 +191,17 @@ export async function signGeneration(
   const put = (file: NamedFile): Promise<void> => files.put(file.key, file.chunks);
   const signer = await deps.signerOf(channel.repository);
   const signing = signDocuments(documents, signer, date);
-  // What needs no signature is written meanwhile.
-  await settleAll([...indexFiles.map(put), signing.then(() => undefined)]);
+  const writeUnsigned = async (): Promise<void> => {
+    await settleAll(indexFiles.map(put));
+    await settleAll(frozenAliases.map(({ key, target }) => deps.store.putAlias(key, target)));
+  };
+  await settleAll([writeUnsigned(), signing.then(() => undefined)]);
   const placement = place(await signing);
   // Written to the disk with what it shows, so that it takes both at once.
   const known = new Map(placement.immutable.map(({ key, chunks }) => [key, Buffer.concat(chunks)]));
-  const unveiling = prepareGeneration(deps.store, placement, { date, known });
+  const unveiling = prepareGeneration(deps.store, placement, { date, known, shown });
   try {
-    await settleAll([
-      ...placement.immutable.map(put),
-      ...placement.frozenAliases.map((alias) => deps.store.putAlias(alias.key, alias.target)),
-    ]);
+    await settleAll(placement.immutable.map(put));
   } catch (error) {
     await unveiling.discard();
     throw error;

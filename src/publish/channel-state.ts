@@ -11,6 +11,7 @@ import {
   changeSegments,
   entriesPerSegment,
   SegmentCutter,
+  type CutText,
   type IndexEntry,
   type Segment,
 } from '../index/segments.ts';
@@ -180,11 +181,19 @@ export function effectOf(members: ReadonlySet<string>, changes: readonly Pending
   return { added, removed };
 }
 
+/** Told the texts of an index as they will be, before they are deflated. */
+export type Began = (plan: EntryPlan, texts: readonly CutText[]) => void;
+
 /**
  * The state of the next generation. Indexes that the delta does not touch stay the same objects; the members
  * follow with `keepDelta`, once the generation is committed.
  */
-export async function applyDelta(db: Catalog, state: ChannelState, delta: Delta): Promise<ChannelState> {
+export async function applyDelta(
+  db: Catalog,
+  state: ChannelState,
+  delta: Delta,
+  began?: Began,
+): Promise<ChannelState> {
   const ids = [...new Set(delta.added.map((change) => change.package))];
   const bodies = new Map<string, Map<string, string>>();
   for (const { plan } of state.indexes.filter(isOfEntries))
@@ -199,7 +208,7 @@ export async function applyDelta(db: Catalog, state: ChannelState, delta: Delta)
       if (held.added.length === 0 && held.removed.length === 0) return index;
       if (!isOfEntries(index)) return await changeFileIndex(db, index, held);
       const known = bodies.get(index.plan.entryKind) ?? new Map<string, string>();
-      return await changeEntryIndex(index, held, known);
+      return await changeEntryIndex(index, held, known, began);
     }),
   );
   return { generation: state.generation + 1, members: state.members, indexes };
@@ -209,12 +218,15 @@ async function changeEntryIndex(
   { plan, segments }: EntryIndex,
   { added, removed }: Delta,
   bodies: ReadonlyMap<string, string>,
+  began: Began | undefined,
 ): Promise<EntryIndex> {
   const add = added.map((change) => entryOf({ ...change, key: entryKey(change) }, bodies, plan.entryKind));
   const changes = { add: add.sort(compareKeys), remove: removed.map(entryKey).sort() };
   return {
     plan,
-    segments: await changeSegments(segments, changes, entriesPerSegment(plan.averageEntryBytes)),
+    segments: await changeSegments(segments, changes, entriesPerSegment(plan.averageEntryBytes), (texts) =>
+      began?.(plan, texts),
+    ),
   };
 }
 

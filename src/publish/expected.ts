@@ -21,7 +21,7 @@ export type Expected = {
 const mark = (index: number, kind: 'clearsigned' | 'detached'): string => `${kind} signature of ${index}`;
 
 export function expectedOf(channel: ChannelRow, row: GenerationRow): Expected {
-  const { documents, place } = formatOf(channel.format).channels.describe({
+  const { documents, frozenAliases, place } = formatOf(channel.format).channels.describe({
     channel: publishedForm(channel, row.settings),
     number: row.number,
     date: row.date,
@@ -50,5 +50,5 @@ export function expectedOf(channel: ChannelRow, row: GenerationRow): Expected {
     if (document) signed.push({ key, text: document.text, detached: document === beside });
     else plain.push({ key, text: content });
   }
-  return { named: placement.named, plain, signed, aliases: placement.frozenAliases };
+  return { named: placement.named, plain, signed, aliases: frozenAliases };
 }

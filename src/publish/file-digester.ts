@@ -13,6 +13,9 @@ type Mark = { readonly pieces: number; readonly sizeBytes: number; readonly hash
 /** Between two marks; also what is hashed at a stretch, in about 0.7 ms, while nobody else is served. */
 const bytesPerMark = 2 ** 20;
 
+/** Pieces up to this length are compared by content. */
+const shortBytes = 1024;
+
 /** What is smaller is hashed here meanwhile: a thread takes one after the other. */
 const bytesWorthAsking = 2 ** 22;
 
@@ -26,6 +29,7 @@ const piecesAhead = 8;
 export class FileDigester {
   #pieces: readonly Piece[] = [];
   #marks: readonly Mark[] = [];
+  #last: { readonly pieces: readonly Piece[]; readonly digest: Promise<FileDigest> } | undefined;
   readonly #elsewhere: ((pieces: readonly Piece[]) => Promise<FileDigest>) | undefined;
 
   /** `elsewhere` takes the digest of a large file of which nothing is known, such as one that begins with a count. */
@@ -34,6 +38,14 @@ export class FileDigester {
   }
 
   async digest(pieces: readonly Piece[]): Promise<FileDigest> {
+    const known = this.#last;
+    const isKnown =
+      pieces.length === known?.pieces.length && sameAtStart(known.pieces, pieces) === pieces.length;
+    this.#last = isKnown ? known : { pieces, digest: this.#take(pieces) };
+    return await this.#last.digest;
+  }
+
+  async #take(pieces: readonly Piece[]): Promise<FileDigest> {
     const same = sameAtStart(this.#pieces, pieces);
     if (same === 0 && this.#elsewhere && isWorthAsking(pieces)) {
       this.#pieces = pieces;
@@ -88,6 +100,17 @@ function bytesIn(piece: Piece): number {
 
 function sameAtStart(before: readonly Piece[], now: readonly Piece[]): number {
   let same = 0;
-  while (same < now.length && before[same] === now[same]) same++;
+  while (same < now.length && isSame(before[same], now[same])) same++;
   return same;
+}
+
+/** What an index begins and ends with is made anew each time. */
+function isSame(a: Piece | undefined, b: Piece | undefined): boolean {
+  if (a === b) return true;
+  return (
+    a instanceof Uint8Array &&
+    b instanceof Uint8Array &&
+    b.byteLength <= shortBytes &&
+    Buffer.compare(a, b) === 0
+  );
 }

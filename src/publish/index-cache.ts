@@ -1,11 +1,12 @@
 /** The channel states that are in memory, the least recently used leave first. */
 import { setFlagsFromString } from 'node:v8';
 import type { Catalog, ChannelRow } from '../db/catalog.ts';
-import type { ComposedIndex, IndexPlan } from '../formats/format.ts';
+import type { ComposedIndex, EntryPlan, IndexPlan } from '../formats/format.ts';
 import { GroupBlocks } from '../index/groups.ts';
 import { composeXz } from '../index/xz.ts';
 import { composeZstd, encodeZstd } from '../index/zstd.ts';
-import { composeIndex, type GroupedForms, type Making } from './build.ts';
+import type { CutText } from '../index/segments.ts';
+import { composeIndex, rawPieces, type GroupedForms, type Making } from './build.ts';
 import { loadState, withPlans, type ChannelState, type IndexState } from './channel-state.ts';
 import { DigestThread } from './digest-thread.ts';
 import { FileDigester, type Piece } from './file-digester.ts';
@@ -66,24 +67,29 @@ export class IndexCache {
   async compose(channelId: string, index: IndexState, begin: Making['begin']): Promise<ComposedIndex> {
     const known = this.#composed.get(index);
     if (known) return known;
-    const digesters = this.#digestersOf(channelId);
-    const elsewhere = (pieces: readonly Piece[]) => this.#digestThread.digest(pieces);
     return await composeIndex(index, {
       grouped: this.#grouped,
       begin,
-      digest: async (form, pieces) => {
-        const name = `${index.plan.id} ${form}`;
-        const digester = digesters.get(name) ?? new FileDigester(elsewhere);
-        digesters.set(name, digester);
-        return await digester.digest(pieces);
-      },
+      digest: async (form, pieces) => await this.#digesterOf(channelId, index.plan, form).digest(pieces),
     });
   }
 
-  #digestersOf(channelId: string): Map<string, FileDigester> {
+  /** Takes the digest of a plain index, which `compose` then knows, while what has changed of it is deflated. */
+  hashAhead(channelId: string, plan: EntryPlan, texts: readonly CutText[]): void {
+    // Whatever fails is told by `compose`, which asks for the same.
+    this.#digesterOf(channelId, plan, 'raw')
+      .digest(rawPieces(plan, texts))
+      .catch(() => undefined);
+  }
+
+  #digesterOf(channelId: string, { id }: IndexPlan, form: string): FileDigester {
     const digesters = this.#digesters.get(channelId) ?? new Map<string, FileDigester>();
     this.#digesters.set(channelId, digesters);
-    return digesters;
+    const name = `${id} ${form}`;
+    const elsewhere = (pieces: readonly Piece[]) => this.#digestThread.digest(pieces);
+    const digester = digesters.get(name) ?? new FileDigester(elsewhere);
+    digesters.set(name, digester);
+    return digester;
   }
 
   /** Keeps the state of a generation that is committed, its files in the store. */

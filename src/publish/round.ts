@@ -38,7 +38,7 @@ import {
 import { EarlyFiles } from './early-files.ts';
 import type { Held } from '../leases.ts';
 import type { IndexCache } from './index-cache.ts';
-import { parseVisible, writeVisible } from './visible.ts';
+import { parseVisible, writeVisible, type Visible } from './visible.ts';
 import { transactIf } from '../db/transact.ts';
 
 export type RoundDeps = PublishDeps & { readonly cache: IndexCache; readonly held: Held };
@@ -78,7 +78,9 @@ export async function publishPending(
     await settleDocuments(deps.db, documents, seen.head);
     return { generation: seen.head, more };
   }
-  const state = await applyDelta(deps.db, before, delta).catch(unlessWithdrawn(deps.db, channelId, changes));
+  const state = await applyDelta(deps.db, before, delta, (plan, texts) =>
+    deps.cache.hashAhead(channelId, plan, texts),
+  ).catch(unlessWithdrawn(deps.db, channelId, changes));
   if (!state) return null;
   const number = seen.head + 1;
   const set = {
@@ -88,7 +90,9 @@ export async function publishPending(
     known: head && !isCollected && then.size > 0 ? parseIndexes(head.indexes) : [],
   };
   const previousDate = head?.date ?? 0;
-  const { indexes, signed } = await make(deps, channel, state, { number, previousDate, documents: set });
+  const shown = head ? parseVisible(head.pointers) : null;
+  const next = { number, previousDate, before: shown, documents: set };
+  const { indexes, signed } = await make(deps, channel, state, next);
   const packages = before.members.size + delta.added.length - delta.removed.length;
   const settings = writeSettings(form);
   const round = {
@@ -116,7 +120,7 @@ export async function publishPending(
   }
   keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
-  await unveiling.show(head ? parseVisible(head.pointers) : null);
+  await unveiling.show(shown);
   return { generation: number, more };
 }
 
@@ -154,7 +158,12 @@ async function make(
   deps: RoundDeps,
   channel: ChannelRow,
   state: ChannelState,
-  next: { readonly number: number; readonly previousDate: number; readonly documents: DocumentSet },
+  next: {
+    readonly number: number;
+    readonly previousDate: number;
+    readonly before: Visible | null;
+    readonly documents: DocumentSet;
+  },
 ): Promise<{ indexes: ComposedIndex[]; signed: SignedGeneration }> {
   const files = new EarlyFiles(deps.store);
   const begin = (chunks: Chunks): void => files.begin(chunks);
@@ -164,8 +173,8 @@ async function make(
       ...(await Promise.all(state.indexes.map((index) => deps.cache.compose(channel.id, index, begin)))),
       ...(await composeDocuments(deps.db, next.documents, begin)),
     ];
-    const { number, previousDate } = next;
-    const generation = { number, isNew: true, indexes, previousDate };
+    const { number, previousDate, before } = next;
+    const generation = { number, isNew: true, indexes, previousDate, before };
     return { indexes, signed: await signGeneration(deps, channel, generation, files) };
   } finally {
     await files.discard();
@@ -250,7 +259,8 @@ export async function signAgain(deps: PublishDeps, channelId: string): Promise<b
   // Settings that are not published yet come with a generation of their own, not with this one's indexes.
   if (head.settings !== writeSettings(channelForm(channel, deps.publicUrl))) return false;
   const indexes = parseIndexes(head.indexes);
-  const generation = { number: head.number, isNew: false, indexes, previousDate: head.date };
+  const before = parseVisible(head.pointers);
+  const generation = { number: head.number, isNew: false, indexes, previousDate: head.date, before };
   const signed = await signGeneration(deps, channel, generation, new EarlyFiles(deps.store));
   const pointers = writeVisible(signed.placement);
   const change = { date: signed.date, signed_at: signed.signedAt, pointers };

@@ -1,7 +1,7 @@
 /** The last step of a publication, and of the recovery from a crash: what clients start from is written. */
 import type { Placement } from '../formats/format.ts';
 import { settleAll } from '../settle.ts';
-import type { PointerFile, StagedVisible, Store, StoredFile } from '../store/store.ts';
+import type { PointerFile, StagedVisible, Store } from '../store/store.ts';
 
 /** What a generation's pointers show; kept in the catalog so that a crash after the commit is rolled forward. */
 export type Visible = Pick<Placement, 'aliases' | 'pointers'>;
@@ -23,16 +23,36 @@ export type Unveiling = {
   readonly discard: () => Promise<void>;
 };
 
+/** A pointer as it stands in the store. */
+type Shown = { readonly bytes: Uint8Array; readonly lastModifiedMs: number };
+
+/** Pointers as they are shown, by key; those that are not there are left out. */
+export async function readShown(store: Store, pointers: Visible['pointers']): Promise<Map<string, Shown>> {
+  const shown = await Promise.all(pointers.map(async ({ key }) => [key, await shownAt(store, key)] as const));
+  return new Map(shown.filter((entry): entry is [string, Shown] => entry[1] !== null));
+}
+
+async function shownAt(store: Store, key: string): Promise<Shown | null> {
+  const file = await store.open(key);
+  return file && { lastModifiedMs: file.lastModifiedMs, bytes: await file.bytes() };
+}
+
+/** What is at hand when a generation is prepared. */
+type AtHand = {
+  /** Seconds since 1970. */
+  readonly date: number;
+  /** Files that are being written to the store, by key. */
+  readonly known: ReadonlyMap<string, Uint8Array>;
+  /** Of what is shown; what is missing there is looked for. */
+  readonly shown: Promise<ReadonlyMap<string, Shown>>;
+};
+
 /**
- * Gets ready what shows a generation, so that after the commit it only has to be put in place.
- * `known`: files that are being written to the store, by key; the others are read from it.
+ * Gets ready what shows a generation, so that after the commit it only has to be put in place. What is not at hand is
+ * read from the store.
  */
-export function prepareGeneration(
-  store: Store,
-  visible: Visible,
-  { date, known = new Map() }: { readonly date: number; readonly known?: ReadonlyMap<string, Uint8Array> },
-): Unveiling {
-  const ready = stage(store, visible, { date, known });
+export function prepareGeneration(store: Store, visible: Visible, atHand: AtHand): Unveiling {
+  const ready = stage(store, visible, atHand);
   // Told by `show`.
   ready.catch(() => undefined);
   const discard = async (): Promise<void> => {
@@ -54,18 +74,20 @@ export async function showGeneration(
   visible: Visible,
   { date, before }: { readonly date: number; readonly before: Visible | null },
 ): Promise<void> {
-  await prepareGeneration(store, visible, { date }).show(before);
+  const shown = readShown(store, visible.pointers);
+  await prepareGeneration(store, visible, { date, known: new Map(), shown }).show(before);
 }
 
 async function stage(
   store: Store,
   { aliases, pointers }: Visible,
-  { date, known }: { readonly date: number; readonly known: ReadonlyMap<string, Uint8Array> },
+  { date, known, shown }: AtHand,
 ): Promise<StagedVisible> {
   const prepared = await Promise.all(
     pointers.map(async ({ key, from }) => {
-      const [bytes, old] = await Promise.all([known.get(from) ?? bytesOf(store, from), store.open(key)]);
-      return await preparePointer(key, { bytes, old, date });
+      const bytes = known.get(from) ?? (await bytesOf(store, from));
+      const old = (await shown).get(key) ?? (await shownAt(store, key));
+      return preparePointer(key, { bytes, old, date });
     }),
   );
   return store.stageVisible({ aliases, pointers: prepared.filter((pointer) => pointer !== null) });
@@ -82,16 +104,11 @@ async function bytesOf(store: Store, key: string): Promise<Uint8Array> {
  * stands there when that is no older: apt revalidates by time alone and in whole seconds, so two contents never
  * share one (DESIGN, "What clients see").
  */
-async function preparePointer(
+function preparePointer(
   key: string,
-  {
-    bytes,
-    old,
-    date,
-  }: { readonly bytes: Uint8Array; readonly old: StoredFile | null; readonly date: number },
-): Promise<PointerFile | null> {
-  const shown = await old?.bytes();
-  if (shown?.equals(bytes) === true) return null;
+  { bytes, old, date }: { readonly bytes: Uint8Array; readonly old: Shown | null; readonly date: number },
+): PointerFile | null {
+  if (old && Buffer.compare(old.bytes, bytes) === 0) return null;
   const after = old ? Math.floor(old.lastModifiedMs / 1000) + 1 : date;
   return { key, bytes, lastModifiedMs: Math.max(date, after) * 1000 };
 }

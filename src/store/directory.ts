@@ -66,7 +66,7 @@ export class DirectoryStore implements Store {
     const path = this.#path(key);
     // By content and not by size: a round that ended before its commit leaves the documents of a generation whose
     // number the next round takes, and those differ in digests and times alone.
-    if (await holds(path, chunks)) await this.#folders.sync(dirname(path));
+    if (isThere(path) && (await holds(path, chunks))) await this.#folders.sync(dirname(path));
     else await this.#placeOrRemove(await this.#writeTemporary(chunks), path);
   }
 
@@ -326,6 +326,15 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
     return true;
   } finally {
     await file.close();
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   FileDigest,
   FilePlan,
   Format,
+  GenerationFiles,
   GenerationForm,
   IndexPlan,
   NamedFile,
@@ -18,7 +19,6 @@ import type {
   ServedFile,
   SetupFile,
   SignedDocument,
-  UnsignedDocument,
 } from '../format.ts';
 import { lineKey, qualifiedName } from './contents.ts';
 import { parseDeb, type DebPackage } from './deb.ts';
@@ -112,11 +112,7 @@ function filesOf(generation: GenerationForm): IndexFile[] {
   );
 }
 
-function describe(generation: GenerationForm): {
-  documents: UnsignedDocument[];
-  indexFiles: NamedFile[];
-  place: (signed: readonly SignedDocument[]) => Placement;
-} {
+function describe(generation: GenerationForm): GenerationFiles {
   const { channel, date, validUntil } = generation;
   const raw = generation.indexes.map((index) => ({ path: index.id, ...index.raw }));
   const common = {
@@ -137,6 +133,10 @@ function describe(generation: GenerationForm): {
   return {
     documents: generation.isNew ? [head, pinned] : [head],
     indexFiles: newFiles(namedFiles(generation)),
+    frozenAliases: [
+      ...plainNames(channelRoot(placeOf(channel)), generation),
+      ...(generation.isNew ? snapshotLinks(generation) : []),
+    ],
     place: ([signedHead, signedPinned]) => {
       if (!signedHead) throw new RangeError('Release has not been signed');
       return placeGeneration(generation, signedHead, signedPinned);
@@ -171,11 +171,9 @@ function placeGeneration(
   const inline = byHash(root, releaseNames.inline, head.clearsigned);
   const text = byHash(root, releaseNames.text, head.text);
   const signature = byHash(root, releaseNames.signature, head.detached);
-  const snapshot = pinned ? placeSnapshot(generation, pinned) : { immutable: [], aliases: [] };
   return {
     named: files.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
-    immutable: [inline, text, signature, ...snapshot.immutable],
-    frozenAliases: [...plainNames(root, generation), ...snapshot.aliases],
+    immutable: [inline, text, signature, ...(pinned ? [snapshotInline(generation, pinned)] : [])],
     aliases: files.map(({ path, key }) => ({ key: `${root}/${path}`, target: key })),
     // InRelease last: until then nothing has changed for a client (apt.md 5.2.15).
     pointers: [
@@ -203,25 +201,24 @@ function plainNames(root: string, { indexes }: GenerationForm): { key: string; t
 }
 
 /** The same tree under the generation's number: its own InRelease, links to the rest. */
-function placeSnapshot(
-  { channel, number }: GenerationForm,
-  pinned: SignedDocument,
-): { immutable: NamedFile[]; aliases: { key: string; target: string }[] } {
+function snapshotInline({ channel, number }: GenerationForm, pinned: SignedDocument): NamedFile {
+  const root = snapshotRoot(placeOf(channel), String(number));
+  return { key: `${root}/${releaseNames.inline}`, chunks: [Buffer.from(pinned.clearsigned)] };
+}
+
+function snapshotLinks({ channel, number }: GenerationForm): { key: string; target: string }[] {
   const place = placeOf(channel);
   const root = snapshotRoot(place, String(number));
-  return {
-    immutable: [{ key: `${root}/${releaseNames.inline}`, chunks: [Buffer.from(pinned.clearsigned)] }],
-    aliases: [
-      ...channel.components.map((component) => ({
-        key: `${root}/${component}`,
-        target: `${channelRoot(place)}/${component}`,
-      })),
-      {
-        key: `${snapshotBase(channel.repository, String(number))}/pool`,
-        target: poolRoot(channel.repository),
-      },
-    ],
-  };
+  return [
+    ...channel.components.map((component) => ({
+      key: `${root}/${component}`,
+      target: `${channelRoot(place)}/${component}`,
+    })),
+    {
+      key: `${snapshotBase(channel.repository, String(number))}/pool`,
+      target: poolRoot(channel.repository),
+    },
+  ];
 }
 
 const channels: ChannelFormat = {

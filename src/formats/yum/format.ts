@@ -9,15 +9,14 @@ import type {
   Entry,
   EntryPlan,
   Format,
+  GenerationFiles,
   GenerationForm,
-  NamedFile,
   PackageFormat,
   PackageSigning,
   Placement,
   ServedFile,
   SetupFile,
   SignedDocument,
-  UnsignedDocument,
 } from '../format.ts';
 import { compareEvr, parseEvr } from './evr.ts';
 import { documents } from './documents.ts';
@@ -123,11 +122,7 @@ function kindOf(index: ComposedIndex): PackageDocument | DocumentKind {
   return kind;
 }
 
-function describe(generation: GenerationForm): {
-  documents: UnsignedDocument[];
-  indexFiles: NamedFile[];
-  place: (signed: readonly SignedDocument[]) => Placement;
-} {
+function describe(generation: GenerationForm): GenerationFiles {
   const { number, date, indexes } = generation;
   const records = indexes.flatMap((index) =>
     index.forms.map((form) => ({
@@ -146,6 +141,7 @@ function describe(generation: GenerationForm): {
   return {
     documents: [{ text, clearsign: false, detach: true }],
     indexFiles: newFiles(namedFiles(generation)),
+    frozenAliases: frozenNames(generation),
     place: ([repomd]) => {
       if (!repomd) throw new RangeError('repomd.xml has not been signed');
       return placeGeneration(generation, repomd);
@@ -177,6 +173,19 @@ function namedFiles({ channel, indexes }: GenerationForm): NamedIndex[] {
   );
 }
 
+/** A generation's own names for what does not change. */
+function frozenNames(generation: GenerationForm): { key: string; target: string }[] {
+  const { channel, number } = generation;
+  const place = placeOf(channel);
+  const frozen = generationRoot(place, number);
+  const pool = poolRoot({ repository: channel.repository, distribution: channel.distribution });
+  return [
+    ...namedFiles(generation).map(({ path, key }) => ({ key: `${frozen}/${path}`, target: key })),
+    { key: `${frozen}/${packagesLink}`, target: pool },
+    { key: `${channelRoot(place)}/${packagesLink}`, target: pool },
+  ];
+}
+
 function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Placement {
   const { channel, number, date } = generation;
   const place = placeOf(channel);
@@ -190,18 +199,12 @@ function placeGeneration(generation: GenerationForm, repomd: SignedDocument): Pl
     timestamp: date,
   });
   const forms = namedFiles(generation);
-  const pool = poolRoot({ repository: channel.repository, distribution: channel.distribution });
   return {
     named: forms.map(({ key, sha256, sizeBytes }) => ({ key, sha256, sizeBytes })),
     immutable: [
       { key: `${frozen}/${repodata.repomd}`, chunks: [repomdBytes] },
       { key: `${frozen}/${repodata.signature}`, chunks: [Buffer.from(repomd.detached)] },
       { key: `${frozen}/metalink`, chunks: [Buffer.from(metalink)] },
-    ],
-    frozenAliases: [
-      ...forms.map(({ path, key }) => ({ key: `${frozen}/${path}`, target: key })),
-      { key: `${frozen}/${packagesLink}`, target: pool },
-      { key: `${root}/${packagesLink}`, target: pool },
     ],
     aliases: [],
     // The metalink first: it names a frozen generation, whose two halves cannot be mixed.
