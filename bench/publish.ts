@@ -97,11 +97,11 @@ async function runAll(options: Options, dir: string): Promise<void> {
   try {
     const all = [
       ours(apt, 'apt'),
-      { contender: reprepro(join(dir, 'reprepro'), env), written: null },
-      { contender: aptly(join(dir, 'aptly'), env), written: null },
-      { contender: aptFtparchive(join(dir, 'apt-ftparchive'), env), written: null },
+      { contender: reprepro(join(dir, 'reprepro'), env), watch: null },
+      { contender: aptly(join(dir, 'aptly'), env), watch: null },
+      { contender: aptFtparchive(join(dir, 'apt-ftparchive'), env), watch: null },
       ours(yum, 'yum'),
-      { contender: createrepo(join(dir, 'createrepo'), env), written: null },
+      { contender: createrepo(join(dir, 'createrepo'), env), watch: null },
     ];
     const entrants = all.filter(
       ({ contender: { name, format } }) =>
@@ -127,7 +127,7 @@ async function runShared(options: Options, parent: string): Promise<void> {
     if (!apt || !yum) throw new Error('two servers');
     const entrants = [apt.apt, yum.yum].map((contender) => ({
       contender: { ...contender, name: `entrepot on ${options.engines.join(' and ')}` },
-      written: null,
+      watch: null,
     }));
     const measured = withEarlier(options.results, await measure(entrants, options, dir));
     if (options.report) await writeSharedReport(measured, options.rounds);
@@ -147,10 +147,11 @@ function withEarlier(file: string | undefined, measured: readonly Measured[]): M
   return all;
 }
 
-/** One who takes part; ours also says what its last upload wrote, which the floor is made of. */
+/** One who takes part. */
 type Entrant = {
   readonly contender: Contender;
-  readonly written: ((sample: Sample) => Written) | null;
+  /** Of ours: begins to watch its tree. What that answers says what an upload wrote since, which the floor is made of. */
+  readonly watch: (() => (sample: Sample) => Written) | null;
 };
 
 function ours(server: Ours, format: Format): Entrant {
@@ -158,17 +159,12 @@ function ours(server: Ours, format: Format): Entrant {
   const folders =
     format === 'apt' ? ['dists', 'snapshots'] : ['stable-rpm/repodata', 'stable-rpm/generations'];
   const below = (): Set<string> => new Set(folders.flatMap((folder) => filesBelow(join(tree, folder))));
-  let seen = new Set<string>();
-  const { [format]: contender } = server;
   return {
-    contender: {
-      ...contender,
-      add: async (sample) => {
-        seen = below();
-        return await contender.add(sample);
-      },
+    contender: server[format],
+    watch: () => {
+      const seen = below();
+      return (sample) => writtenBy(below().difference(seen), readFileSync(sample.path), format);
     },
-    written: (sample) => writtenBy(below().difference(seen), readFileSync(sample.path), format),
   };
 }
 
@@ -219,6 +215,11 @@ async function warmUp({ contender }: Entrant, controls: readonly string[], dir: 
   for (const control of controls) await contender.add(write(join(dir, 'new'), control));
 }
 
+/** Nobody waits for what another one, who leaves it to the kernel, has not written to the disk yet. */
+function settle(): void {
+  execFileSync('sync');
+}
+
 /** Every entrant in turn takes the same package. */
 async function measureRound(
   entrants: readonly Entrant[],
@@ -230,12 +231,15 @@ async function measureRound(
     yum: writeRpm(join(dir, 'new'), control),
   };
   const costs: [string, Cost, Format][] = [];
-  for (const { contender, written } of entrants) {
+  for (const { contender, watch } of entrants) {
     const sample = samples[contender.format];
-    // Nobody waits for what another one, who leaves it to the kernel, has not written to the disk yet.
-    execFileSync('sync');
+    const written = watch?.();
+    settle();
     costs.push([contender.name, await contender.add(sample), contender.format]);
-    if (written) costs.push(['floor', floorOf(written(sample), dir), contender.format]);
+    if (!written) continue;
+    const bytes = written(sample);
+    settle();
+    costs.push(['floor', floorOf(bytes, dir), contender.format]);
   }
   return costs;
 }
