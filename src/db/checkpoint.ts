@@ -26,8 +26,8 @@ export class QuietCheckpoints {
   committed(): void {
     this.#commits += 1;
     if (this.#commits < commitsBetween) return;
-    this.#timer ??= setTimeout(() => this.#checkpoint(), quietMs).unref();
-    this.#timer.refresh();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#checkpoint(), quietMs).unref();
   }
 
   close(): void {
