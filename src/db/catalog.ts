@@ -2,11 +2,11 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { Kysely, PostgresAdapter, SqliteDialect, sql } from 'kysely';
+import { Kysely, SqliteDialect, sql } from 'kysely';
 import { AppError } from '../errors.ts';
 import { openPostgres } from './postgres.ts';
 import { withPreparedStatements, type Uncertain } from './prepared.ts';
-import { transact } from './transact.ts';
+import { isPostgres, transact } from './transact.ts';
 
 export type RepositoryRow = {
   name: string;
@@ -280,10 +280,6 @@ export function openCatalogAt(place: CatalogPlace, uncertain?: Uncertain): Catal
   return place.engine === 'sqlite'
     ? openSqlite(place.path, uncertain)
     : openPostgres(place.url, place.connections);
-}
-
-function isPostgres(catalog: Catalog): boolean {
-  return catalog.getExecutor().adapter instanceof PostgresAdapter;
 }
 
 /** Who asks whether the server is ready does not wait longer. */

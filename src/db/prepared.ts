@@ -31,6 +31,8 @@ export function withPreparedStatements(database: Sqlite.Database, uncertain?: Un
       // A full disk has ended the transaction already (sqlite.org/lang_transaction.html, section 3).
       if (text === 'rollback' && !database.inTransaction) return nothing;
       if (text === 'commit') checkpoints?.committed();
+      // Some take effect when they are prepared, and never again.
+      if (text.startsWith('PRAGMA ')) return prepare(database, text, uncertain);
       const known = statements.get(text);
       // Moved to the end: the first is then the least recently used.
       if (known) statements.delete(text);

@@ -1,6 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
+import { PostgresAdapter, sql } from 'kysely';
 import { AppError } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
+
+export function isPostgres(catalog: Catalog): boolean {
+  return catalog.getExecutor().adapter instanceof PostgresAdapter;
+}
 
 /** Of these one goes through each time, so that as many writers of the same rows come to their end. */
 const attempts = 20;
@@ -29,6 +34,23 @@ export async function transact<T>(db: Catalog, work: (transaction: Catalog) => P
     // Not all at once again.
     await setTimeout(Math.random() * Math.min(longestPauseMs, 5 * 2 ** attempt));
   }
+}
+
+/**
+ * The same for what nobody is told of before a later transaction holds, and on SQLite without waiting for the disk: a
+ * power cut takes this one only with all that came after it (sqlite.org/pragma.html#pragma_synchronous). A server of
+ * PostgreSQL may be started again while ours runs, and would have forgotten what ours goes on with.
+ */
+export async function transactBefore<T>(db: Catalog, work: (transaction: Catalog) => Promise<T>): Promise<T> {
+  if (isPostgres(db)) return await transact(db, work);
+  return await db.connection().execute(async (connection) => {
+    await sql`PRAGMA synchronous = NORMAL`.execute(connection);
+    try {
+      return await transact(connection, work);
+    } finally {
+      await sql`PRAGMA synchronous = FULL`.execute(connection);
+    }
+  });
 }
 
 function exhausted(error: unknown, attempt: number): unknown {

@@ -16,7 +16,7 @@ import { formatOf } from '../formats/formats.ts';
 import type { PackageFile, Relation } from '../formats/package.ts';
 import { openEphemeral } from './ephemeral.ts';
 import { recordEvent } from './record-event.ts';
-import { transact } from '../db/transact.ts';
+import { transact, transactBefore } from '../db/transact.ts';
 
 /** Where a package came from, as its uploader says: nothing of it is checked. */
 export type Declared = {
@@ -183,8 +183,11 @@ export class UploadRecorder {
 
   async #write(uploads: readonly Waiting[]): Promise<void> {
     const at = this.#deps.clock.now();
+    // Nobody is told of what is to be published before that is committed.
+    const isPublished = uploads.every(({ upload }) => upload.destination !== null);
+    const record = isPublished ? transactBefore : transact;
     try {
-      const events = await transact(this.#deps.db, async (transaction) => {
+      const events = await record(this.#deps.db, async (transaction) => {
         const written: string[] = [];
         for (const { upload } of uploads) written.push(await writeRecord(transaction, at, upload));
         return written;

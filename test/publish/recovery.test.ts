@@ -71,10 +71,12 @@ t.test('a crash before the commit: the upload is published at the next start, wi
     const isFrozen = (key: string): boolean => /\/(snapshots|generations)\/3\//.test(key);
     hooks.write = async (operation, key) => {
       // The process is no more when a part of the generation is written.
-      if (operation === 'putAlias' && isFrozen(key)) await new Promise(() => undefined);
+      const isMissing = /\/dists\/stable\/by-hash\/|\/generations\/3\/metalink$/.test(key);
+      if (operation === 'putImmutable' && isMissing) await new Promise(() => undefined);
     };
     hooks.written = (operation, key) => {
-      if (operation === 'putImmutable' && isFrozen(key)) reached.resolve(undefined);
+      if (operation === 'putImmutable' && isFrozen(key) && /InRelease$|repomd\.xml$/.test(key))
+        reached.resolve(undefined);
     };
     forgotten.catch(() => undefined);
     await reached.promise;
