@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { deflateRun, inflateRun, type DeflatedText } from './gzip.ts';
-import { cutAfter, entriesPerSegment } from './segments.ts';
+import { shareOf, entriesPerSegment } from './segments.ts';
 
 /** A name stands behind a key, `count` times over: so many packages of that name have it. In changes also below 0. */
 export type Mention = { readonly key: string; readonly name: string; readonly count: number };
@@ -24,7 +24,7 @@ type PackedMentions = DeflatedText & {
 export type LineSegment = PackedMentions & { readonly lastKey: string; readonly count: number };
 
 const cutSegmentAt = (key: string, perSegment: number): boolean =>
-  cutAfter(hash('sha256', Buffer.from(key, 'latin1')), perSegment) !== 'none';
+  shareOf(hash('sha256', Buffer.from(key, 'latin1')), perSegment) < 1;
 
 export function toByteString(text: string): string {
   return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1');

@@ -14,35 +14,51 @@ export type IndexEntry = {
   readonly body: string;
 };
 
-/** Where a group ends, a segment ends too: forms that compress small texts badly are made of groups. */
-export type Cut = 'none' | 'segment' | 'group';
+/**
+ * Where a group ends, a segment ends too: forms that compress small texts badly are made of groups. A weak cut counts
+ * in what is long already.
+ */
+export type Cut = 'none' | 'weak' | 'segment' | 'group';
 
 /** A run of entries, with what is expensive to make of it. */
 export type Segment = DeflatedText & {
   readonly keys: readonly string[];
   /** Where each entry ends in `raw`. */
   readonly ends: readonly number[];
-  /** What follows its last entry; only the last segment of an index may go without a cut. */
+  /** What follows its last entry; only the last segment of an index may go without a cut that counts. */
   readonly cut: Cut;
+  /** Which of the others a weak cut follows. */
+  readonly weak: readonly number[];
   readonly raw: Uint8Array;
   readonly count: number;
 };
 
 /** About this many bytes of text between two cuts. Smaller ones compress worse, larger ones cost more a change. */
 const targetBytes = 64 * 1024;
-/** Of so many cuts between segments, one ends a group. */
-const segmentsPerGroup = 4;
+
+/**
+ * Of entries that are as many as a segment should have: the shares that end one and that end a group, whatever came
+ * before, and that are weak cuts. Cuts that came by chance alone would leave a change in a segment of twice the
+ * average; where a long one is cut sooner, it is hardly more.
+ */
+const shares = { group: 0.25, segment: 0.5, weak: 4 };
 
 /** How many entries of a kind with this average size make a segment. */
 export function entriesPerSegment(averageBytes: number): number {
   return Math.max(1, Math.round(targetBytes / averageBytes));
 }
 
-/** What follows the entry with this digest: a cut after one in `perSegment`. */
-export function cutAfter(sha256: string, perSegment: number): Cut {
-  const share = (Number.parseInt(sha256.slice(0, 8), 16) / 2 ** 32) * perSegment;
-  if (share >= 1) return 'none';
-  return share * segmentsPerGroup < 1 ? 'group' : 'segment';
+/** At random from 0 up to `perSegment`, but always the same for a digest: one in `perSegment` is below 1. */
+export function shareOf(sha256: string, perSegment: number): number {
+  return (Number.parseInt(sha256.slice(0, 8), 16) / 2 ** 32) * perSegment;
+}
+
+/** What follows the entry with this digest. */
+function cutAfter(sha256: string, perSegment: number): Cut {
+  const share = shareOf(sha256, perSegment);
+  if (share < shares.group) return 'group';
+  if (share < shares.segment) return 'segment';
+  return share < shares.weak ? 'weak' : 'none';
 }
 
 /** A new one is text until it is written into its segment: no copy of a whole index is made on the way. */
@@ -63,29 +79,30 @@ export class SegmentCutter {
   }
 
   async add(entries: readonly IndexEntry[]): Promise<void> {
-    const runs = runsOf([...this.#open, ...newParts(entries, this.#perSegment)]);
-    this.#open = runs.at(-1)?.at(-1)?.cut === 'none' ? (runs.pop() ?? []) : [];
+    const { runs, open } = cutParts(
+      [...this.#open, ...newParts(entries, this.#perSegment)],
+      this.#perSegment,
+    );
+    this.#open = open;
     this.#segments.push(...(await makeSegments(runs)));
   }
 
   async end(): Promise<Segment[]> {
-    return [...this.#segments, ...(await makeSegments(runsOf(this.#open)))];
+    return [...this.#segments, ...(await makeSegments(this.#open.length > 0 ? [this.#open] : []))];
   }
 }
 
-/** Parts as they stand together in segments. */
-function runsOf(parts: readonly Part[]): Part[][] {
+/** Parts, of which the first follows a cut, as they stand together in segments; `open` waits for its cut. */
+function cutParts(parts: readonly Part[], perSegment: number): { runs: Part[][]; open: Part[] } {
   const runs: Part[][] = [];
-  let run: Part[] = [];
+  let open: Part[] = [];
   for (const part of parts) {
-    run.push(part);
-    if (part.cut !== 'none') {
-      runs.push(run);
-      run = [];
-    }
+    open.push(part);
+    if (part.cut === 'none' || (part.cut === 'weak' && open.length < perSegment)) continue;
+    runs.push(open);
+    open = [];
   }
-  if (run.length > 0) runs.push(run);
-  return runs;
+  return { runs, open };
 }
 
 /** As many as the thread pool can work on: each takes a quarter of a megabyte while it is deflated. */
@@ -126,8 +143,9 @@ function cutText(parts: readonly Part[]): CutText {
   }
   const cut = parts.at(-1)?.cut ?? 'none';
   const keys = parts.map((part) => part.key);
+  const weak = parts.slice(0, -1).flatMap((part, i) => (part.cut === 'weak' ? [i] : []));
   const crc = crc32(raw);
-  return { keys, count: keys.length, ends, cut, raw, rawBytes: raw.byteLength, crc };
+  return { keys, count: keys.length, ends, cut, weak, raw, rawBytes: raw.byteLength, crc };
 }
 
 export type SegmentChanges = {
@@ -138,8 +156,8 @@ export type SegmentChanges = {
 };
 
 /**
- * The segments after the changes: those that are not touched are the same objects. A segment that loses its
- * last entry, where the cut was, is joined with the next one. `began` is told them before what
+ * The segments after the changes: those that are not touched are the same objects. A segment that loses the cut at its
+ * end, or its length, goes on into the next one, until a cut is one as before: at the latest one that is not weak. `began` is told them before what
  * takes time is done.
  */
 export async function changeSegments(
@@ -153,10 +171,6 @@ export async function changeSegments(
   let added = 0;
   let removed = 0;
   let pending: Part[] = [];
-  const flush = (): void => {
-    result.push(...runsOf(pending).map(cutText));
-    pending = [];
-  };
   for (const [index, segment] of segments.entries()) {
     const limit = index === segments.length - 1 ? undefined : segment.keys.at(-1);
     const firstAdded = added;
@@ -167,14 +181,21 @@ export async function changeSegments(
       result.push(segment);
       continue;
     }
-    pending.push(
-      ...merge(keptParts(segment, remove), newParts(changes.add.slice(firstAdded, added), perSegment)),
+    const more = merge(
+      keptParts(segment, remove),
+      newParts(changes.add.slice(firstAdded, added), perSegment),
     );
-    // What ends with a cut is complete; else it goes on into the next segment.
-    if ((pending.at(-1)?.cut ?? 'none') !== 'none') flush();
+    const { runs, open } = cutParts([...pending, ...more], perSegment);
+    result.push(...runs.map(cutText));
+    // What ends without a cut goes on into the next segment.
+    pending = open;
   }
-  if (segments.length === 0) pending = newParts(changes.add, perSegment);
-  flush();
+  if (segments.length === 0) {
+    const { runs, open } = cutParts(newParts(changes.add, perSegment), perSegment);
+    result.push(...runs.map(cutText));
+    pending = open;
+  }
+  if (pending.length > 0) result.push(cutText(pending));
   began(result);
   return await deflateSegments(result);
 }
@@ -189,12 +210,14 @@ function newParts(entries: readonly IndexEntry[], perSegment: number): Part[] {
 }
 
 function keptParts(segment: Segment, remove: ReadonlySet<string>): Part[] {
-  const { keys, ends, raw, cut } = segment;
+  const { keys, ends, raw } = segment;
+  const cuts = new Map<number, Cut>(segment.weak.map((i) => [i, 'weak']));
+  cuts.set(keys.length - 1, segment.cut);
   return keys
     .map((key, i) => ({
       key,
       body: raw.subarray(i === 0 ? 0 : ends[i - 1], ends[i]),
-      cut: i === keys.length - 1 ? cut : ('none' as const),
+      cut: cuts.get(i) ?? 'none',
     }))
     .filter((part) => !remove.has(part.key));
 }
