@@ -50,11 +50,19 @@ function nullIfMissing(error: unknown): null {
   throw error;
 }
 
+/** Links that are remembered as durable. */
+const maxLinks = 2000;
+
+/** What `place` gives its name; `link` is what a link shows. */
+type StagedName = { readonly path: string; readonly link: string | null; readonly temporary: string | null };
+
 /** The published tree in a local directory, as any web server can serve it. */
 export class DirectoryStore implements Store {
   readonly root: string;
   readonly #disk: Disk;
   readonly #folders: Folders;
+  /** Links that are durable, by path: most that a publication shows are there from the one before. */
+  readonly #links = new Map<string, string>();
 
   constructor(root: string, fatal: Fatal) {
     this.root = root;
@@ -118,16 +126,17 @@ export class DirectoryStore implements Store {
     for (const file of staged) file.catch(() => undefined);
     const discard = async (): Promise<void> => {
       for (const file of await Promise.allSettled(staged))
-        if (file.status === 'fulfilled' && file.value.temporary !== null)
+        if (file.status === 'fulfilled' && file.value?.temporary)
           rmSync(file.value.temporary, { force: true });
     };
     const place = async (): Promise<void> => {
       try {
-        const files = await Promise.all(staged);
+        const files = (await Promise.all(staged)).filter((file) => file !== null);
         for (const { temporary, path } of files) if (temporary !== null) await this.#rename(temporary, path);
         // The disk takes all names at once. A crash before may keep some of them: whoever starts again shows all.
         const folders = new Set(files.map(({ path }) => dirname(path)));
         await Promise.all([...folders].map((folder) => this.#folders.syncNames(folder)));
+        for (const { path, link } of files) if (link !== null) this.#remember(path, link);
       } catch (error) {
         await discard();
         throw error;
@@ -136,21 +145,32 @@ export class DirectoryStore implements Store {
     return { place, discard };
   }
 
-  /** A link without its name; null for one that stands there already, whose name may not be durable yet. */
-  async #stageLink({ key, target }: Alias): Promise<{ path: string; temporary: string | null }> {
+  /**
+   * A link without its name; `temporary` is null for one that stands there already, whose name may not be durable yet.
+   * Null when there is nothing to do.
+   */
+  async #stageLink({ key, target }: Alias): Promise<StagedName | null> {
     const path = this.#path(key);
     // Relative, so that the tree can be moved, mounted elsewhere and mirrored.
     this.#path(target);
     const link = posix.relative(posix.dirname(key), target);
-    if (readLink(path) === link) return { path, temporary: null };
+    if (readLink(path) === link)
+      return this.#links.get(path) === link ? null : { path, link, temporary: null };
     const temporary = await this.#temporary();
     symlinkSync(link, temporary);
-    return { path, temporary };
+    return { path, link, temporary };
   }
 
-  async #stagePointer(pointer: PointerFile): Promise<{ path: string; temporary: string }> {
+  #remember(path: string, link: string): void {
+    this.#links.set(path, link);
+    const [oldest] = this.#links.keys();
+    if (this.#links.size > maxLinks && oldest !== undefined) this.#links.delete(oldest);
+  }
+
+  async #stagePointer(pointer: PointerFile): Promise<StagedName> {
     const path = this.#path(pointer.key);
-    return { path, temporary: await this.#writeTemporary([pointer.bytes], pointer.lastModifiedMs) };
+    const temporary = await this.#writeTemporary([pointer.bytes], pointer.lastModifiedMs);
+    return { path, link: null, temporary };
   }
 
   async open(key: string): Promise<StoredFile | null> {
@@ -209,6 +229,7 @@ export class DirectoryStore implements Store {
 
   async delete(key: string): Promise<void> {
     const path = this.#path(key);
+    this.#links.delete(path);
     await rm(path, { force: true });
     await this.#folders.prune(dirname(path));
   }
