@@ -5,7 +5,8 @@ import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { AppError } from '../errors.ts';
 import { openPostgres } from './postgres.ts';
-import { withPreparedStatements, type Uncertain } from './prepared.ts';
+import type { Uncertain } from './checkpoint.ts';
+import { withPreparedStatements } from './prepared.ts';
 import { isPostgres, transact } from './transact.ts';
 
 export type RepositoryRow = {

@@ -1,6 +1,8 @@
 /** The log of the SQLite catalog is brought into the database while nobody waits for a commit. */
 import type Sqlite from 'better-sqlite3';
-import type { Uncertain } from './prepared.ts';
+
+/** What is done about a write of which nobody knows whether it holds. */
+export type Uncertain = (error: unknown) => never;
 
 /** After the last commit. Whoever publishes sooner again is not held up. */
 const quietMs = 250;

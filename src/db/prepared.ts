@@ -1,12 +1,9 @@
 import type Sqlite from 'better-sqlite3';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
-import { QuietCheckpoints } from './checkpoint.ts';
+import { QuietCheckpoints, type Uncertain } from './checkpoint.ts';
 
 /** Texts of queries that are kept ready. Inserts of several rows have a text for each number of rows. */
 const maxStatements = 500;
-
-/** What is done about a write of which nobody knows whether it holds. */
-export type Uncertain = (error: unknown) => never;
 
 const nothing: SqliteStatement = {
   reader: false,
