@@ -10,8 +10,17 @@ export type Composition = { readonly raw: readonly (Uint8Array | DeflatedText)[]
 
 /** An index is its head, its entries and its foot; head and foot may be empty. */
 export function compose(head: string, segments: readonly DeflatedText[], foot: string): Composition {
-  const texts = [...textOf(head), ...segments, ...textOf(foot)];
-  return { raw: texts.map((text) => text.raw ?? text), gzip: composeGzip(texts) };
+  const pieces = segments.map((segment) => segment.raw ?? segment);
+  return {
+    raw: plainPieces(head, pieces, foot),
+    gzip: composeGzip([...textOf(head), ...segments, ...textOf(foot)]),
+  };
+}
+
+/** The plain file's pieces from those between its head and its foot. */
+export function plainPieces<P>(head: string, pieces: readonly P[], foot: string): (Uint8Array | P)[] {
+  const ends = (text: string): Uint8Array[] => (text === '' ? [] : [Buffer.from(text)]);
+  return [...ends(head), ...pieces, ...ends(foot)];
 }
 
 /** A line or two: done here sooner than another thread is free. */

@@ -15,7 +15,7 @@ import type {
   UnsignedDocument,
 } from '../formats/format.ts';
 import { formatOf } from '../formats/formats.ts';
-import { compose, type Composition } from '../index/compose.ts';
+import { compose, plainPieces, type Composition } from '../index/compose.ts';
 import { parseOptions } from '../db/channel-options.ts';
 import type { CutText, Segment } from '../index/segments.ts';
 import { clearsign, signDetached } from '../signing/documents.ts';
@@ -121,10 +121,10 @@ export async function composeIndex(index: IndexState, making: Making): Promise<C
   return { id: index.plan.id, count: countOf(index.segments), raw: rawOf, forms };
 }
 
-/** What the plain file of an index consists of. */
+/** What the plain file of an index will consist of. */
 export function rawPieces(plan: EntryPlan, texts: readonly CutText[]): Piece[] {
-  const ends = (text: string): Piece[] => (text === '' ? [] : [Buffer.from(text)]);
-  return [...ends(plan.head(countOf(texts))), ...texts.map(({ raw }) => raw), ...ends(plan.foot)];
+  const pieces = texts.map(({ raw }) => raw);
+  return plainPieces(plan.head(countOf(texts)), pieces, plan.foot);
 }
 
 /** The digest of an index as it is before any compression. */
@@ -174,8 +174,6 @@ export async function signGeneration(
 ): Promise<SignedGeneration> {
   const { number, isNew, indexes, before } = generation;
   const shown = readShown(deps.store, before?.pointers ?? []);
-  // Told by who waits for it.
-  shown.catch(() => undefined);
   const signedAt = deps.clock.now();
   const date = Math.max(Math.floor(signedAt / 1000), generation.previousDate);
   const validUntil = date + Math.floor(deps.validMs / 1000);

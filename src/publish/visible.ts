@@ -26,10 +26,18 @@ export type Unveiling = {
 /** A pointer as it stands in the store. */
 type Shown = { readonly bytes: Uint8Array; readonly lastModifiedMs: number };
 
-/** Pointers as they are shown, by key; those that are not there are left out. */
-export async function readShown(store: Store, pointers: Visible['pointers']): Promise<Map<string, Shown>> {
-  const shown = await Promise.all(pointers.map(async ({ key }) => [key, await shownAt(store, key)] as const));
-  return new Map(shown.filter((entry): entry is [string, Shown] => entry[1] !== null));
+/**
+ * Pointers as they are shown, by key; null for one that is not there. To be begun early: failing is told to whoever
+ * waits for it, if anybody comes to that.
+ */
+export function readShown(
+  store: Store,
+  pointers: Visible['pointers'],
+): Promise<ReadonlyMap<string, Shown | null>> {
+  const entries = pointers.map(async ({ key }) => [key, await shownAt(store, key)] as const);
+  const shown = Promise.all(entries).then((all) => new Map(all));
+  shown.catch(() => undefined);
+  return shown;
 }
 
 async function shownAt(store: Store, key: string): Promise<Shown | null> {
@@ -43,8 +51,8 @@ type AtHand = {
   readonly date: number;
   /** Files that are being written to the store, by key. */
   readonly known: ReadonlyMap<string, Uint8Array>;
-  /** Of what is shown; what is missing there is looked for. */
-  readonly shown: Promise<ReadonlyMap<string, Shown>>;
+  /** As `readShown` answers; what it was not asked for is looked for. */
+  readonly shown: ReturnType<typeof readShown>;
 };
 
 /**
@@ -86,7 +94,8 @@ async function stage(
   const prepared = await Promise.all(
     pointers.map(async ({ key, from }) => {
       const bytes = known.get(from) ?? (await bytesOf(store, from));
-      const old = (await shown).get(key) ?? (await shownAt(store, key));
+      const found = (await shown).get(key);
+      const old = found === undefined ? await shownAt(store, key) : found;
       return preparePointer(key, { bytes, old, date });
     }),
   );
