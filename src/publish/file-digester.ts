@@ -41,8 +41,16 @@ export class FileDigester {
     const known = this.#last;
     const isKnown =
       pieces.length === known?.pieces.length && sameAtStart(known.pieces, pieces) === pieces.length;
-    this.#last = isKnown ? known : { pieces, digest: this.#take(pieces) };
-    return await this.#last.digest;
+    if (isKnown) return await known.digest;
+    const last = { pieces, digest: this.#take(pieces) };
+    this.#last = last;
+    try {
+      return await last.digest;
+    } catch (error) {
+      // Not the answer for ever.
+      if (this.#last === last) this.#last = undefined;
+      throw error;
+    }
   }
 
   async #take(pieces: readonly Piece[]): Promise<FileDigest> {
