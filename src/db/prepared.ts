@@ -18,32 +18,35 @@ const nothing: SqliteStatement = {
  */
 export function withPreparedStatements(database: Sqlite.Database, uncertain?: Uncertain): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
-  const checkpoints = uncertain ? new QuietCheckpoints(database, uncertain) : null;
+  const watcher = uncertain && { uncertain, checkpoints: new QuietCheckpoints(database, uncertain) };
   return {
     close: () => {
-      checkpoints?.close();
+      watcher?.checkpoints.close();
       database.close();
     },
     prepare: (text) => {
       // A full disk has ended the transaction already (sqlite.org/lang_transaction.html, section 3).
       if (text === 'rollback' && !database.inTransaction) return nothing;
-      if (text === 'commit') checkpoints?.committed();
       // Some take effect when they are prepared, and never again.
-      if (text.startsWith('PRAGMA ')) return prepare(database, text, uncertain);
+      if (text.startsWith('PRAGMA ')) return prepare(database, text);
       const known = statements.get(text);
       // Moved to the end: the first is then the least recently used.
       if (known) statements.delete(text);
       else if (statements.size >= maxStatements) statements.delete(statements.keys().next().value ?? '');
-      const statement = known ?? prepare(database, text, uncertain);
+      const statement = known ?? prepare(database, text, watcher);
       statements.set(text, statement);
       return statement;
     },
   };
 }
 
-function prepare(database: Sqlite.Database, text: string, uncertain: Uncertain | undefined): SqliteStatement {
+/** Who is told of what fails, and of what is committed. */
+type Watcher = { readonly uncertain: Uncertain; readonly checkpoints: QuietCheckpoints };
+
+function prepare(database: Sqlite.Database, text: string, watcher?: Watcher): SqliteStatement {
   const statement: SqliteStatement = database.prepare(text === 'begin' ? 'begin immediate' : text);
-  if (!uncertain) return statement;
+  if (!watcher) return statement;
+  const { uncertain, checkpoints } = watcher;
   const watch = <T>(work: () => T): T => {
     try {
       return work();
@@ -55,7 +58,11 @@ function prepare(database: Sqlite.Database, text: string, uncertain: Uncertain |
   return {
     reader: statement.reader,
     all: (parameters) => watch(() => statement.all(parameters)),
-    run: (parameters) => watch(() => statement.run(parameters)),
+    run: (parameters) => {
+      const changed = watch(() => statement.run(parameters));
+      if (text === 'commit') checkpoints.committed();
+      return changed;
+    },
     iterate: (parameters) => statement.iterate(parameters),
   };
 }
