@@ -52,7 +52,7 @@ export async function startOurs(dataDir: string, env: Record<string, string> = {
     }
   }
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  const lines: { apt?: Socket; yum?: Socket } = {};
+  const lines: { apt?: Line; yum?: Line } = {};
   const contender = (format: 'apt' | 'yum', channel: string): Contender => {
     return {
       name: 'entrepot',
@@ -78,7 +78,7 @@ export async function startOurs(dataDir: string, env: Record<string, string> = {
     pid,
     stop: async () => {
       agent.destroy();
-      for (const line of Object.values(lines)) line.destroy();
+      for (const { socket } of Object.values(lines)) socket.destroy();
       child.kill('SIGTERM');
       await once(child, 'exit');
     },
@@ -99,18 +99,23 @@ function writeRequest(url: string, channel: string, { path, filename }: Sample):
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]);
 }
 
-async function connectTo(port: number): Promise<Socket> {
+/** `gone` is aborted when the server ends the connection. */
+type Line = { readonly socket: Socket; readonly gone: AbortSignal };
+
+async function connectTo(port: number): Promise<Line> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   await once(socket, 'connect');
-  return socket;
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  return { socket, gone: closed.signal };
 }
 
 /** Sends a request on a connection that is kept, and waits for the last byte of its answer. Throws unless it is 201. */
-async function exchange(socket: Socket, request: Buffer): Promise<void> {
+async function exchange({ socket, gone }: Line, request: Buffer): Promise<void> {
   socket.write(request);
   let answer = '';
   for (;;) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    const [chunk] = (await once(socket, 'data', { signal: gone })) as [Buffer];
     answer += chunk.toString('latin1');
     const [head, length] = /^HTTP[^]*?\r\ncontent-length: (\d+)[^]*?\r\n\r\n/i.exec(answer) ?? [];
     if (head === undefined || answer.length < head.length + Number(length)) continue;

@@ -156,9 +156,9 @@ export type SegmentChanges = {
 };
 
 /**
- * The segments after the changes: those that are not touched are the same objects. A segment that loses the cut at its
- * end, or its length, goes on into the next one, until a cut is one as before: at the latest one that is not weak. `began` is told them before what
- * takes time is done.
+ * The segments after the changes: those that are not touched are the same objects. A segment that loses the cut at
+ * its end, or the length that a weak one needs, goes on into the next, until a cut is where one was: at the latest one
+ * that is not weak. `began` is told all of them before what takes time is done.
  */
 export async function changeSegments(
   segments: readonly Segment[],
@@ -170,7 +170,13 @@ export async function changeSegments(
   const remove = new Set(changes.remove);
   let added = 0;
   let removed = 0;
+  /** What ended without a cut, and goes on into the next segment. */
   let pending: Part[] = [];
+  const take = (parts: readonly Part[]): void => {
+    const { runs, open } = cutParts([...pending, ...parts], perSegment);
+    result.push(...runs.map(cutText));
+    pending = open;
+  };
   for (const [index, segment] of segments.entries()) {
     const limit = index === segments.length - 1 ? undefined : segment.keys.at(-1);
     const firstAdded = added;
@@ -181,20 +187,10 @@ export async function changeSegments(
       result.push(segment);
       continue;
     }
-    const more = merge(
-      keptParts(segment, remove),
-      newParts(changes.add.slice(firstAdded, added), perSegment),
-    );
-    const { runs, open } = cutParts([...pending, ...more], perSegment);
-    result.push(...runs.map(cutText));
-    // What ends without a cut goes on into the next segment.
-    pending = open;
+    const more = newParts(changes.add.slice(firstAdded, added), perSegment);
+    take(merge(keptParts(segment, remove), more));
   }
-  if (segments.length === 0) {
-    const { runs, open } = cutParts(newParts(changes.add, perSegment), perSegment);
-    result.push(...runs.map(cutText));
-    pending = open;
-  }
+  if (segments.length === 0) take(newParts(changes.add, perSegment));
   if (pending.length > 0) result.push(cutText(pending));
   began(result);
   return await deflateSegments(result);

@@ -74,7 +74,7 @@ export class DirectoryStore implements Store {
     const path = this.#path(key);
     // By content and not by size: a round that ended before its commit leaves the documents of a generation whose
     // number the next round takes, and those differ in digests and times alone.
-    if (isThere(path) && (await holds(path, chunks))) await this.#folders.sync(dirname(path));
+    if (await holds(path, chunks)) await this.#folders.sync(dirname(path));
     else await this.#placeOrRemove(await this.#writeTemporary(chunks), path);
   }
 
@@ -327,6 +327,8 @@ async function writeAll(file: number, chunks: readonly Uint8Array[]): Promise<vo
 
 /** Whether a file is there and holds just these bytes. */
 async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
+  // As a rule nothing is there: told at once.
+  if (!isThere(path)) return false;
   let file: FileHandle;
   try {
     file = await open(path, 'r');
