@@ -210,6 +210,19 @@ export async function insertUpload(db: Catalog, row: UploadRow): Promise<void> {
   await db.insertInto('uploads').values(row).execute();
 }
 
+/** Whether an upload brought a package that is not taken back any more: nothing that it asked for is pending. */
+export async function hasSettledUpload(db: Catalog, packageId: string): Promise<boolean> {
+  const upload = await db
+    .selectFrom('uploads')
+    .leftJoin('pending_changes', 'pending_changes.event', 'uploads.event')
+    .select('uploads.event')
+    .where('uploads.package', '=', packageId)
+    .where('pending_changes.id', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return upload !== undefined;
+}
+
 /** What `withdraw` removed. */
 export type Withdrawn = { readonly changes: boolean; readonly package: boolean };
 

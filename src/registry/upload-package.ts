@@ -9,7 +9,13 @@ import { getChannel } from '../db/channels.ts';
 import { keepPackage } from '../db/collection.ts';
 import { findMembership } from '../db/membership.ts';
 import { findRepository } from '../db/repositories.ts';
-import { findByIdentity, findByUploadedSha256, pathIsTaken, parseFacts } from '../db/packages.ts';
+import {
+  findByIdentity,
+  findByUploadedSha256,
+  hasSettledUpload,
+  parseFacts,
+  pathIsTaken,
+} from '../db/packages.ts';
 import { AppError } from '../errors.ts';
 import { formatNames, formatOf } from '../formats/formats.ts';
 import type { Finding, PackageFacts } from '../formats/package.ts';
@@ -429,7 +435,8 @@ async function record(
     fresh || !destination ? [] : await findMembership(deps.db, destination.channel.id, row.id);
   const isThere = destination
     ? components.includes(destination.component)
-    : !fresh && row.collected_at === null;
+    : // An upload that is being published may be taken back, and its package with it.
+      !fresh && row.collected_at === null && (await hasSettledUpload(deps.db, row.id));
   if (isThere) {
     // What no channel holds begins its time to live again.
     if (!destination || row.collected_at !== null) await keepPackage(deps.db, row.id, deps.clock.now());

@@ -304,6 +304,25 @@ t.test('an upload that was withdrawn while the next round had taken it stops nob
   await isClean(t, workshop);
 });
 
+t.test('what was staged while its upload failed stays', async (t) => {
+  const workshop = await openWorkshop(t);
+  const { hooks, upload, stage } = workshop;
+  const door = gate();
+  hooks.sign = async () => {
+    await door.pass();
+    throw new AppError('signing_failed', 'The key service did not answer.');
+  };
+  const failing = upload('stable', debSample('staged'));
+  await door.reached;
+  t.match(await stage(debSample('staged')), { status: 'created' }, 'in its own right');
+  door.open();
+  await t.rejects(failing, { code: 'signing_failed' });
+  t.match(await stage(debSample('staged')), { status: 'unchanged' });
+  hooks.sign = () => undefined;
+  t.match(await upload('stable', debSample('staged')), { status: 'created' });
+  await isClean(t, workshop);
+});
+
 t.test('a yank that cannot be published is taken back', async (t) => {
   const workshop = await openWorkshop(t);
   const { hooks, upload, app } = workshop;

@@ -4,7 +4,13 @@ import type { Test } from 'tap';
 import type { App } from '../../src/app.ts';
 import { Publisher } from '../../src/publish/publisher.ts';
 import { UploadRecorder } from '../../src/registry/record-upload.ts';
-import { uploadPackage, type Receipt } from '../../src/registry/upload-package.ts';
+import {
+  stagePackage,
+  uploadPackage,
+  type Receipt,
+  type StageReceipt,
+  type StageRequest,
+} from '../../src/registry/upload-package.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { oneByOne } from '../../src/store/one-by-one.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -28,6 +34,7 @@ export type Workshop = {
   readonly app: App;
   readonly hooks: Hooks;
   readonly upload: (channel: string, sample: Sample) => Promise<Receipt>;
+  readonly stage: (sample: Sample) => Promise<StageReceipt>;
 };
 
 const nothing = (): undefined => undefined;
@@ -75,20 +82,21 @@ export async function openWorkshop(
   const settled = (channel: string): Promise<void> => publisher.settled(channel);
   const recorder = new UploadRecorder({ ...server.app, settled });
   const app = { ...server.app, store, signerOf, publisher, recorder };
-  const upload = (channel: string, { filename, bytes }: Sample): Promise<Receipt> =>
-    uploadPackage(app, {
-      actor: { kind: 'operator', name: 'test' },
-      repository: 'main',
-      channel,
-      filename,
-      component: null,
-      body: Readable.from([bytes]),
-      digests: [],
-      client: 'test',
-      declared: { source: null, commit: null, ref: null, run: null, builder: null },
-      beforeBody: nothing,
-    });
-  return { server, app, hooks, upload };
+  const common = ({ filename, bytes }: Sample): Omit<StageRequest, 'distribution'> => ({
+    actor: { kind: 'operator', name: 'test' },
+    repository: 'main',
+    filename,
+    body: Readable.from([bytes]),
+    digests: [],
+    client: 'test',
+    declared: { source: null, commit: null, ref: null, run: null, builder: null },
+    beforeBody: nothing,
+  });
+  const upload = (channel: string, sample: Sample): Promise<Receipt> =>
+    uploadPackage(app, { ...common(sample), channel, component: null });
+  const stage = (sample: Sample): Promise<StageReceipt> =>
+    stagePackage(app, { ...common(sample), distribution: '' });
+  return { server, app, hooks, upload, stage };
 }
 
 /** A door that is shut until it is opened; `reached` resolves when the first one stands before it. */
