@@ -1,12 +1,13 @@
 /** Takes an upload's bytes to the local disk: bounded, hashed as they come, memory flat whatever their number. */
 import { createHash, type Hash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { close, openSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finished, Transform, type Readable } from 'node:stream';
+import { finished, Transform, Writable, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createId } from '../ids.ts';
 import { AppError } from '../errors.ts';
+import { bytesAtOnce, sizeOf, writeAll } from '../write-all.ts';
 
 export type Staged = {
   readonly path: string;
@@ -73,8 +74,7 @@ export async function receive(
   const counter = { sizeBytes: 0 };
   try {
     const stage = tap(counter, [sha256, ...hashes.filter((hash) => hash !== null)], limits);
-    const file = createWriteStream(path, { flags: 'wx', mode: 0o644, highWaterMark: 2 ** 20 });
-    const written = pipeline(stage, file);
+    const written = pipeline(stage, newFile(path));
     feed(body, stage);
     await written;
     const digest = sha256.digest();
@@ -92,6 +92,32 @@ export async function receive(
     await rm(path, { force: true });
     throw translate(error);
   }
+}
+
+/** A file that is written at once as long as it is small, and by other threads when it turns out to be large. */
+function newFile(path: string): Writable {
+  const file = openSync(path, 'wx', 0o644);
+  let atOnce = bytesAtOnce;
+  let written = Promise.resolve();
+  const write = (chunks: readonly Uint8Array[], done: (error?: Error) => void): void => {
+    atOnce -= sizeOf(chunks);
+    written = writeAll(file, chunks, atOnce < 0 ? 0 : bytesAtOnce);
+    written.then(() => done(), done);
+  };
+  return new Writable({
+    highWaterMark: 2 ** 20,
+    write: (chunk: Buffer, _encoding, done) => write([chunk], done),
+    writev: (items, done) =>
+      write(
+        items.map(({ chunk }) => chunk as Buffer),
+        done,
+      ),
+    destroy: (error, done) => {
+      // Not under the hands of a thread that is writing.
+      const end = (): void => close(file, (failure) => done(error ?? failure));
+      written.then(end, end);
+    },
+  });
 }
 
 /**

@@ -1,22 +1,21 @@
 import {
   closeSync,
   createReadStream,
+  fstatSync,
   futimesSync,
   openSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
-  writeFileSync,
-  writev as writevWithCallback,
-  writevSync,
   type Stats,
 } from 'node:fs';
 import { constants, copyFile, lstat, open, opendir, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
-import { promisify } from 'node:util';
 import { createId } from '../ids.ts';
+import { bytesAtOnce, sizeOf, writeAll } from '../write-all.ts';
 import { Disk, Folders, isMissing, type Fatal } from './folders.ts';
 import { checkKey } from './key.ts';
 import type {
@@ -34,16 +33,12 @@ import type {
 /** Big enough that a large file does not cost a thread-pool round trip per 64 KiB. */
 const readChunkBytes = 512 * 1024;
 
-/** The kernel takes up to 1024 pieces in one call (IOV_MAX). */
-const chunksPerWrite = 1024;
-
 /**
  * A publication makes dozens of small files and names. Calls that touch only what the kernel has in memory are made
  * at once: each takes less than half of what a trip to the thread pool does. What waits for the disk goes to the
- * pool, and so does what is longer than this.
+ * pool, and so does what is longer than this. Pointers are shorter, and read so often that they are in memory.
  */
-const bytesAtOnce = 256 * 1024;
-const writev = promisify(writevWithCallback);
+const bytesReadAtOnce = 32 * 1024;
 
 function nullIfMissing(error: unknown): null {
   if (isMissing(error)) return null;
@@ -182,7 +177,7 @@ export class DirectoryStore implements Store {
       if (isMissing(error)) return null;
       throw error;
     }
-    const stat = await file.stat();
+    const stat = fstatSync(file.fd);
     if (!stat.isFile()) {
       await file.close();
       return null;
@@ -194,13 +189,7 @@ export class DirectoryStore implements Store {
         createReadStream('', { fd: file, highWaterMark: readChunkBytes, ...(range ?? { start: 0 }) }),
       read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
       isUnchanged: () => isSame(stat, path),
-      bytes: async () => {
-        try {
-          return await file.readFile();
-        } finally {
-          await file.close();
-        }
-      },
+      bytes: () => allBytes(file, stat.size),
       close: () => file.close(),
     };
   }
@@ -258,7 +247,7 @@ export class DirectoryStore implements Store {
     const temporary = await this.#temporary();
     const file = openSync(temporary, 'wx', 0o644);
     try {
-      await writeAll(file, chunks);
+      await writeAll(file, chunks, bytesAtOnce);
       if (lastModifiedMs !== undefined) futimesSync(file, lastModifiedMs / 1000, lastModifiedMs / 1000);
       await this.#disk.syncOpen(file);
     } catch (error) {
@@ -311,17 +300,13 @@ function isSame(before: Stats, path: string): boolean {
   );
 }
 
-function sizeOf(chunks: readonly Uint8Array[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-}
-
-async function writeAll(file: number, chunks: readonly Uint8Array[]): Promise<void> {
-  for (let start = 0; start < chunks.length; start += chunksPerWrite) {
-    const run = chunks.slice(start, start + chunksPerWrite);
-    const size = sizeOf(run);
-    const written = size <= bytesAtOnce ? writevSync(file, run) : (await writev(file, run)).bytesWritten;
-    // A disk that is about to be full takes a part and says nothing; the next write tells.
-    if (written < size) writeFileSync(file, Buffer.concat(run).subarray(written));
+async function allBytes(file: FileHandle, sizeBytes: number): Promise<Buffer> {
+  try {
+    if (sizeBytes > bytesReadAtOnce) return await file.readFile();
+    const bytes = Buffer.allocUnsafe(sizeBytes);
+    return bytes.subarray(0, readSync(file.fd, bytes));
+  } finally {
+    await file.close();
   }
 }
 
