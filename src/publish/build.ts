@@ -9,7 +9,6 @@ import type {
   EntryPlan,
   FileDigest,
   IndexFile,
-  NamedFile,
   Placement,
   SignedDocument,
   UnsignedDocument,
@@ -186,20 +185,15 @@ export async function signGeneration(
     isNew,
     indexes,
   });
-  const put = (file: NamedFile): Promise<void> => files.put(file.key, file.chunks);
   const signer = await deps.signerOf(channel.repository);
   const signing = signDocuments(documents, signer, date);
-  const writeUnsigned = async (): Promise<void> => {
-    await settleAll(indexFiles.map(put));
-    await settleAll(frozenAliases.map(({ key, target }) => deps.store.putAlias(key, target)));
-  };
-  await settleAll([writeUnsigned(), signing.then(() => undefined)]);
+  await settleAll([files.put(indexFiles, frozenAliases), signing.then(() => undefined)]);
   const placement = place(await signing);
   // Written to the disk with what it shows, so that it takes both at once.
   const known = new Map(placement.immutable.map(({ key, chunks }) => [key, Buffer.concat(chunks)]));
   const unveiling = prepareGeneration(deps.store, placement, { date, known, shown });
   try {
-    await settleAll(placement.immutable.map(put));
+    await files.put(placement.immutable, []);
   } catch (error) {
     await unveiling.discard();
     throw error;

@@ -1,6 +1,6 @@
 /** Files that are named by their digest: their bytes go to the disk while the digest is still being taken. */
-import type { Chunks } from '../formats/format.ts';
-import type { StagedFile, Store } from '../store/store.ts';
+import type { Chunks, NamedFile } from '../formats/format.ts';
+import type { Alias, StagedFile, Store } from '../store/store.ts';
 
 export class EarlyFiles {
   readonly #store: Store;
@@ -15,11 +15,16 @@ export class EarlyFiles {
     this.#staged.set(chunks, this.#store.stage(chunks));
   }
 
-  /** As `putImmutable` of the store. */
-  async put(key: string, chunks: Chunks): Promise<void> {
-    const staged = this.#staged.get(chunks);
+  /** Writes the rest, and gives all of them their keys; the aliases come after them. */
+  async put(files: readonly NamedFile[], aliases: readonly Alias[]): Promise<void> {
+    const staged = files.map(({ key, chunks }) => ({ key, file: this.#take(chunks) }));
+    await this.#store.placeAll({ files: staged, aliases });
+  }
+
+  #take(chunks: Chunks): StagedFile {
+    const begun = this.#staged.get(chunks);
     this.#staged.delete(chunks);
-    await (staged ? staged.place(key) : this.#store.putImmutable(key, chunks));
+    return begun ?? this.#store.stage(chunks);
   }
 
   /** Removes what was begun and not put. */

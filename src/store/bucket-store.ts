@@ -14,11 +14,12 @@ import { AppError } from '../errors.ts';
 import { isImmutable, mediaType } from '../formats/tree.ts';
 import { bodyOf, fileBody, type Body } from './body.ts';
 import { checkKey } from './key.ts';
-import { oneByOne } from './one-by-one.ts';
+import { oneByOne, placeOneByOne } from './one-by-one.ts';
 import type { Bucket, Condition, ObjectForm, ObjectHead } from './s3.ts';
 import type {
   ByteRange,
   VisibleFiles,
+  NewNames,
   StagedFile,
   StagedVisible,
   Store,
@@ -95,6 +96,10 @@ export class BucketStore implements Store {
     const old = await this.#bucket.head(checkKey(key));
     if (old) await this.#spaceFrom(old.lastModifiedMs);
     await this.#replace(key, old, bodyOf([bytes]), { mtime: String(lastModifiedMs) });
+  }
+
+  async placeAll(names: NewNames): Promise<void> {
+    await placeOneByOne(names, { putAlias: this.putAlias.bind(this) });
   }
 
   stageVisible(files: VisibleFiles): StagedVisible {

@@ -21,6 +21,7 @@ import { checkKey } from './key.ts';
 import type {
   Alias,
   ByteRange,
+  NewNames,
   PointerFile,
   StagedFile,
   StagedVisible,
@@ -56,6 +57,8 @@ export class DirectoryStore implements Store {
   readonly root: string;
   readonly #disk: Disk;
   readonly #folders: Folders;
+  /** What is staged, and the file that it is until then. */
+  readonly #staged = new WeakMap<StagedFile, Promise<string>>();
   /** Links that are durable, by path: most that a publication shows are there from the one before. */
   readonly #links = new Map<string, string>();
 
@@ -92,16 +95,24 @@ export class DirectoryStore implements Store {
     const written = this.#writeTemporary(chunks);
     // Told by `place`.
     written.catch(() => undefined);
-    return {
-      place: async (key) => {
-        const temporary = await written;
-        await this.#placeOrRemove(temporary, this.#path(key));
-      },
+    const file: StagedFile = {
+      place: (key) => this.placeAll({ files: [{ key, file }], aliases: [] }),
       discard: async () => {
         const temporary = await written.catch(() => null);
         if (temporary !== null) rmSync(temporary, { force: true });
       },
     };
+    this.#staged.set(file, written);
+    return file;
+  }
+
+  async placeAll({ files, aliases }: NewNames): Promise<void> {
+    const named = files.map(async ({ key, file }) => {
+      const temporary = await this.#staged.get(file);
+      if (temporary === undefined) throw new TypeError(`${key} was staged by another store`);
+      return { path: this.#path(key), link: null, temporary };
+    });
+    await this.#together([...named, ...aliases.map((alias) => this.#stageLink(alias))]).place();
   }
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
@@ -113,10 +124,14 @@ export class DirectoryStore implements Store {
   }
 
   stageVisible({ aliases, pointers }: VisibleFiles): StagedVisible {
-    const staged = [
+    return this.#together([
       ...aliases.map((alias) => this.#stageLink(alias)),
       ...pointers.map((pointer) => this.#stagePointer(pointer)),
-    ];
+    ]);
+  }
+
+  /** Names that are given in this order, when each has what it is to show. */
+  #together(staged: readonly Promise<StagedName | null>[]): StagedVisible {
     // Told by `place`.
     for (const file of staged) file.catch(() => undefined);
     const discard = async (): Promise<void> => {

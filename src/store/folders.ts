@@ -2,6 +2,7 @@
 import { closeSync, fsync as fsyncWithCallback, mkdirSync, openSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const fsync = promisify(fsyncWithCallback);
@@ -11,8 +12,8 @@ const placeAttempts = 10;
 /** Folders that are remembered as made. */
 const maxFolders = 2000;
 
-/** A folder's fsync that runs, and the one after it. */
-type FolderSync = { readonly now: Promise<void>; next: Promise<void> | null };
+/** A folder's fsync that runs or is about to, and the one after it. */
+type FolderSync = { readonly now: Promise<void>; hasBegun: boolean; next: Promise<void> | null };
 
 /** What ends the process: after a failed fsync nobody knows what the disk holds, so it is never retried. */
 export type Fatal = (error: unknown) => never;
@@ -136,10 +137,14 @@ export class Folders {
     await Promise.all([above?.durable, this.sync(dirname(path))]);
   }
 
-  /** Makes the names in a folder durable. Who comes while that is done shares the next time with all others. */
+  /**
+   * Makes the names in a folder durable. Who comes before that begins shares it: names are given many at a time. Who
+   * comes while it is done shares the next one with all others.
+   */
   async sync(folder: string): Promise<void> {
     const known = this.#syncs.get(folder);
-    if (known) {
+    if (known && !known.hasBegun) await known.now;
+    else if (known) {
       const again = (): Promise<void> => this.#beginSync(folder);
       known.next ??= known.now.then(again, again);
       await known.next;
@@ -147,7 +152,12 @@ export class Folders {
   }
 
   #beginSync(folder: string): Promise<void> {
-    const sync: FolderSync = { now: this.#disk.sync(folder), next: null };
+    const begin = async (): Promise<void> => {
+      await setImmediate();
+      sync.hasBegun = true;
+      await this.#disk.sync(folder);
+    };
+    const sync: FolderSync = { now: begin(), hasBegun: false, next: null };
     this.#syncs.set(folder, sync);
     const settle = (): void => {
       if (!sync.next) this.#syncs.delete(folder);

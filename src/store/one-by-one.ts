@@ -1,5 +1,14 @@
 import { settleAll } from '../settle.ts';
-import type { StagedVisible, Store, VisibleFiles } from './store.ts';
+import type { NewNames, StagedVisible, Store, VisibleFiles } from './store.ts';
+
+/** `placeAll` of a store that gains nothing by doing several together. */
+export async function placeOneByOne(
+  { files, aliases }: NewNames,
+  { putAlias }: Pick<Store, 'putAlias'>,
+): Promise<void> {
+  await settleAll(files.map(({ key, file }) => file.place(key)));
+  await settleAll(aliases.map(({ key, target }) => putAlias(key, target)));
+}
 
 /** `stageVisible` of a store that can do nothing beforehand. */
 export function oneByOne(

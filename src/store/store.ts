@@ -35,7 +35,7 @@ export type StoredKey = {
   readonly lastModifiedMs: number;
 };
 
-/** A file that is being written and has no key yet. One of the two is to be called, once. */
+/** A file that is being written and has no key yet: it is placed, alone or with others, or discarded, once. */
 export type StagedFile = {
   /** The rest of `putImmutable`. */
   readonly place: (key: string) => Promise<void>;
@@ -50,6 +50,12 @@ export type PointerFile = {
 };
 
 export type Alias = { readonly key: string; readonly target: string };
+
+/** What a generation consists of and nobody asks for yet. */
+export type NewNames = {
+  readonly files: readonly { readonly key: string; readonly file: StagedFile }[];
+  readonly aliases: readonly Alias[];
+};
 
 /** What shows a generation: its plain names, and what clients start from. */
 export type VisibleFiles = {
@@ -78,6 +84,8 @@ export interface Store {
   putImmutableFile(key: string, path: string): Promise<void>;
   /** The same for a file whose key is not known yet, because it is the digest of what is being written. */
   stage(chunks: readonly Uint8Array[]): StagedFile;
+  /** Places files, then aliases as `putAlias` does, and makes all of them durable together. None is left staged. */
+  placeAll(names: NewNames): Promise<void>;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */
   putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void>;
   /** Lets `key` show what `target` holds, a file or a whole folder, in one step. Durable when it resolves. */

@@ -12,7 +12,7 @@ import {
   type StageRequest,
 } from '../../src/registry/upload-package.ts';
 import type { Signer } from '../../src/signing/signer.ts';
-import { oneByOne } from '../../src/store/one-by-one.ts';
+import { oneByOne, placeOneByOne } from '../../src/store/one-by-one.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Sample } from '../packages.ts';
 import { startInProcess, type InProcess } from '../server.ts';
@@ -59,6 +59,7 @@ function heldStore(store: Store, hooks: Hooks): Store {
       const staged = store.stage(chunks);
       return { ...staged, place: held('putImmutable', staged.place) };
     },
+    placeAll: (names) => placeOneByOne(names, visible),
     stageVisible: (files) => oneByOne(files, visible),
     delete: held('delete', store.delete.bind(store)),
     open: store.open.bind(store),

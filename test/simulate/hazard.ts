@@ -1,5 +1,5 @@
 /** What happens to a server in the middle of its work: a crash at one of its writes, or one write that fails. */
-import { oneByOne } from '../../src/store/one-by-one.ts';
+import { oneByOne, placeOneByOne } from '../../src/store/one-by-one.ts';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import type { StagedFile, Store } from '../../src/store/store.ts';
 
@@ -82,6 +82,7 @@ export function endangeredStore(store: Store, hazard: Hazard): Store {
     putImmutable: (key, chunks) => hazard.write(() => store.putImmutable(key, chunks)),
     putImmutableFile: (key, path) => hazard.write(() => store.putImmutableFile(key, path)),
     stage: (chunks) => endangeredFile(store.stage(chunks), hazard),
+    placeAll: (names) => placeOneByOne(names, visible),
     stageVisible: (files) => oneByOne(files, visible),
     delete: (key) => hazard.write(() => store.delete(key)),
     open: async (key) => {

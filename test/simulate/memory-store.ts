@@ -5,10 +5,11 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { oneByOne } from '../../src/store/one-by-one.ts';
+import { oneByOne, placeOneByOne } from '../../src/store/one-by-one.ts';
 import type {
   ByteRange,
   VisibleFiles,
+  NewNames,
   StagedFile,
   StagedVisible,
   Store,
@@ -89,6 +90,10 @@ export class MemoryStore implements Store {
 
   async putPointer(key: string, bytes: Uint8Array, lastModifiedMs: number): Promise<void> {
     this.#put(key, Buffer.from(bytes), lastModifiedMs);
+  }
+
+  async placeAll(names: NewNames): Promise<void> {
+    await placeOneByOne(names, { putAlias: this.putAlias.bind(this) });
   }
 
   stageVisible(files: VisibleFiles): StagedVisible {
