@@ -25,7 +25,7 @@ import { isOfEntries, type EntryIndex, type IndexState } from './channel-state.t
 import type { EarlyFiles } from './early-files.ts';
 import { settleAll } from '../settle.ts';
 import { FileDigester, type Piece } from './file-digester.ts';
-import { prepareGeneration, readShown, type Unveiling, type Visible } from './visible.ts';
+import { prepareGeneration, preparePointers, readShown, type Unveiling, type Visible } from './visible.ts';
 
 export type PublishDeps = {
   readonly db: Catalog;
@@ -187,18 +187,33 @@ export async function signGeneration(
   });
   const signer = await deps.signerOf(channel.repository);
   const signing = signDocuments(documents, signer, date);
-  await settleAll([files.put(indexFiles, frozenAliases), signing.then(() => undefined)]);
+  await settleAll([files.place(indexFiles, frozenAliases), signing.then(() => undefined)]);
   const placement = place(await signing);
-  // Written to the disk with what it shows, so that it takes both at once.
-  const known = new Map(placement.immutable.map(({ key, chunks }) => [key, Buffer.concat(chunks)]));
-  const unveiling = prepareGeneration(deps.store, placement, { date, known, shown });
+  const unveiling = await placeDocuments(deps.store, placement, { date, shown });
+  return { date, signedAt, placement, unveiling };
+}
+
+/** Makes the signed documents durable, and gets the pointers ready that show them. */
+async function placeDocuments(
+  store: Store,
+  { immutable, aliases, pointers }: Placement,
+  { date, shown }: { readonly date: number; readonly shown: ReturnType<typeof readShown> },
+): Promise<Unveiling> {
+  const known = new Map(immutable.map(({ key, chunks }) => [key, Buffer.concat(chunks)]));
+  const prepared = await preparePointers(store, pointers, { date, known, shown });
+  const times = new Map(prepared.map(({ from, lastModifiedMs }) => [from, lastModifiedMs]));
+  const files = immutable.map(({ key, chunks }) => ({ key, file: store.stage(chunks, times.get(key)) }));
+  const staged = new Map(files.map(({ key, file }) => [key, file]));
+  const shownFiles = prepared.map((pointer) => ({ ...pointer, file: staged.get(pointer.from) }));
+  const unveiling = prepareGeneration(store, aliases, shownFiles);
   try {
-    await files.put(placement.immutable, []);
+    await unveiling.prepared;
+    await store.placeAll({ files, aliases: [] });
+    return unveiling;
   } catch (error) {
-    await unveiling.discard();
+    await Promise.all([unveiling.discard(), ...files.map(({ file }) => file.discard())]);
     throw error;
   }
-  return { date, signedAt, placement, unveiling };
 }
 
 /** Signs what a format wants signed. The same documents, key and date give the same signatures. */

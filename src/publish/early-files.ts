@@ -16,7 +16,7 @@ export class EarlyFiles {
   }
 
   /** Writes the rest, and gives all of them their keys; the aliases come after them. */
-  async put(files: readonly NamedFile[], aliases: readonly Alias[]): Promise<void> {
+  async place(files: readonly NamedFile[], aliases: readonly Alias[]): Promise<void> {
     const staged = files.map(({ key, chunks }) => ({ key, file: this.#take(chunks) }));
     await this.#store.placeAll({ files: staged, aliases });
   }

@@ -1,7 +1,7 @@
 /** The last step of a publication, and of the recovery from a crash: what clients start from is written. */
 import type { Placement } from '../formats/format.ts';
 import { settleAll } from '../settle.ts';
-import type { PointerFile, StagedVisible, Store } from '../store/store.ts';
+import type { PointerFile, Store } from '../store/store.ts';
 
 /** What a generation's pointers show; kept in the catalog so that a crash after the commit is rolled forward. */
 export type Visible = Pick<Placement, 'aliases' | 'pointers'>;
@@ -17,6 +17,8 @@ export function parseVisible(text: string): Visible {
 
 /** A generation that clients do not see yet. One of the two is to be called, once. */
 export type Unveiling = {
+  /** As that of `StagedVisible`. */
+  readonly prepared: Promise<void>;
   /** Makes it visible, once it is committed. `before` is what was shown last, where that is known. */
   readonly show: (before: Visible | null) => Promise<void>;
   /** Leaves nothing of it. */
@@ -45,7 +47,7 @@ async function shownAt(store: Store, key: string): Promise<Shown | null> {
   return file && { lastModifiedMs: file.lastModifiedMs, bytes: await file.bytes() };
 }
 
-/** What is at hand when a generation is prepared. */
+/** What is at hand when pointers are prepared. */
 type AtHand = {
   /** Seconds since 1970. */
   readonly date: number;
@@ -55,25 +57,21 @@ type AtHand = {
   readonly shown: ReturnType<typeof readShown>;
 };
 
-/**
- * Gets ready what shows a generation, so that after the commit it only has to be put in place. What is not at hand is
- * read from the store.
- */
-export function prepareGeneration(store: Store, visible: Visible, atHand: AtHand): Unveiling {
-  const ready = stage(store, visible, atHand);
-  // Told by `show`.
-  ready.catch(() => undefined);
-  const discard = async (): Promise<void> => {
-    await (await ready.catch(() => null))?.discard();
-  };
+/** Gets ready what shows a generation, so that after the commit it only has to be put in place. */
+export function prepareGeneration(
+  store: Store,
+  aliases: Visible['aliases'],
+  pointers: readonly PointerFile[],
+): Unveiling {
+  const { prepared, place, discard } = store.stageVisible({ aliases, pointers });
   const show = async (before: Visible | null): Promise<void> => {
-    await (await ready).place();
+    await place();
     // A form that is no longer made: left, its plain name would show an old index for ever.
-    const kept = new Set(visible.aliases.map(({ key }) => key));
+    const kept = new Set(aliases.map(({ key }) => key));
     const gone = before?.aliases.filter(({ key }) => !kept.has(key)) ?? [];
     await settleAll(gone.map(({ key }) => store.delete(key)));
   };
-  return { show, discard };
+  return { prepared, show, discard };
 }
 
 /** Makes a committed generation visible. */
@@ -83,23 +81,26 @@ export async function showGeneration(
   { date, before }: { readonly date: number; readonly before: Visible | null },
 ): Promise<void> {
   const shown = readShown(store, visible.pointers);
-  await prepareGeneration(store, visible, { date, known: new Map(), shown }).show(before);
+  const pointers = await preparePointers(store, visible.pointers, { date, known: new Map(), shown });
+  await prepareGeneration(store, visible.aliases, pointers).show(before);
 }
 
-async function stage(
+/** Pointers as they are to be written, without those that stand there already. What is not at hand is read. */
+export async function preparePointers(
   store: Store,
-  { aliases, pointers }: Visible,
+  pointers: Visible['pointers'],
   { date, known, shown }: AtHand,
-): Promise<StagedVisible> {
+): Promise<(PointerFile & { readonly from: string })[]> {
   const prepared = await Promise.all(
     pointers.map(async ({ key, from }) => {
       const bytes = known.get(from) ?? (await bytesOf(store, from));
       const found = (await shown).get(key);
       const old = found === undefined ? await shownAt(store, key) : found;
-      return preparePointer(key, { bytes, old, date });
+      const pointer = preparePointer(key, { bytes, old, date });
+      return pointer && { ...pointer, from };
     }),
   );
-  return store.stageVisible({ aliases, pointers: prepared.filter((pointer) => pointer !== null) });
+  return prepared.filter((pointer) => pointer !== null);
 }
 
 async function bytesOf(store: Store, key: string): Promise<Uint8Array> {

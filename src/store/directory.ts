@@ -3,6 +3,7 @@ import {
   createReadStream,
   fstatSync,
   futimesSync,
+  linkSync,
   openSync,
   readlinkSync,
   readSync,
@@ -91,8 +92,8 @@ export class DirectoryStore implements Store {
     }
   }
 
-  stage(chunks: readonly Uint8Array[]): StagedFile {
-    const written = this.#writeTemporary(chunks);
+  stage(chunks: readonly Uint8Array[], lastModifiedMs?: number): StagedFile {
+    const written = this.#writeTemporary(chunks, lastModifiedMs);
     // Told by `place`.
     written.catch(() => undefined);
     const file: StagedFile = {
@@ -152,7 +153,9 @@ export class DirectoryStore implements Store {
         throw error;
       }
     };
-    return { place, discard };
+    const prepared = Promise.all(staged).then(() => undefined);
+    prepared.catch(() => undefined);
+    return { prepared, place, discard };
   }
 
   /**
@@ -177,10 +180,23 @@ export class DirectoryStore implements Store {
     if (this.#links.size > maxLinks && oldest !== undefined) this.#links.delete(oldest);
   }
 
-  async #stagePointer(pointer: PointerFile): Promise<StagedName> {
-    const path = this.#path(pointer.key);
-    const temporary = await this.#writeTemporary([pointer.bytes], pointer.lastModifiedMs);
-    return { path, link: null, temporary };
+  async #stagePointer({ key, bytes, lastModifiedMs, file }: PointerFile): Promise<StagedName> {
+    const path = this.#path(key);
+    const same = file && (await this.#staged.get(file));
+    const second = same === undefined ? null : await this.#secondName(same);
+    return { path, link: null, temporary: second ?? (await this.#writeTemporary([bytes], lastModifiedMs)) };
+  }
+
+  /** Another temporary name for a file; null where the file system gives none. */
+  async #secondName(temporary: string): Promise<string | null> {
+    const second = await this.#temporary();
+    try {
+      linkSync(temporary, second);
+      return second;
+    } catch (error) {
+      if (hasNoLinks(error)) return null;
+      throw error;
+    }
   }
 
   async open(key: string): Promise<StoredFile | null> {
@@ -350,6 +366,12 @@ async function holds(path: string, chunks: readonly Uint8Array[]): Promise<boole
   } finally {
     await file.close();
   }
+}
+
+/** Whether a file system keeps no second name for a file, or not one more. */
+function hasNoLinks(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return ['EPERM', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code);
 }
 
 function isThere(path: string): boolean {

@@ -16,6 +16,7 @@ export function oneByOne(
   { putAlias, putPointer }: Pick<Store, 'putAlias' | 'putPointer'>,
 ): StagedVisible {
   return {
+    prepared: Promise.resolve(),
     place: async () => {
       await settleAll(aliases.map(({ key, target }) => putAlias(key, target)));
       for (const { key, bytes, lastModifiedMs } of pointers) await putPointer(key, bytes, lastModifiedMs);

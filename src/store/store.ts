@@ -47,6 +47,8 @@ export type PointerFile = {
   readonly key: string;
   readonly bytes: Uint8Array;
   readonly lastModifiedMs: number;
+  /** The same bytes, staged with the same time and not placed yet: a store may let one file have both names. */
+  readonly file?: StagedFile | undefined;
 };
 
 export type Alias = { readonly key: string; readonly target: string };
@@ -65,6 +67,8 @@ export type VisibleFiles = {
 
 /** What is ready and shows nothing yet. One of the two is to be called, once. */
 export type StagedVisible = {
+  /** Resolves when all is done that can be done beforehand: then the files of pointers may be placed. */
+  readonly prepared: Promise<void>;
   /**
    * Aliases as `putAlias` does, in any order; when all are there the pointers one after the other, in their order,
    * as `putPointer` does. All are durable when it resolves.
@@ -82,8 +86,11 @@ export interface Store {
   putImmutable(key: string, chunks: readonly Uint8Array[]): Promise<void>;
   /** The same for a local file, which is gone from `path` afterwards. What stood under the key is replaced. */
   putImmutableFile(key: string, path: string): Promise<void>;
-  /** The same for a file whose key is not known yet, because it is the digest of what is being written. */
-  stage(chunks: readonly Uint8Array[]): StagedFile;
+  /**
+   * The same for a file whose key is not known yet, because it is the digest of what is being written.
+   * `lastModifiedMs`: that of the pointer which will have the same bytes.
+   */
+  stage(chunks: readonly Uint8Array[], lastModifiedMs?: number): StagedFile;
   /** Places files, then aliases as `putAlias` does, and makes all of them durable together. None is left staged. */
   placeAll(names: NewNames): Promise<void>;
   /** Replaces a pointer in one step: a reader sees the old bytes or the new ones. Durable when it resolves. */

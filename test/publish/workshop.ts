@@ -55,8 +55,8 @@ function heldStore(store: Store, hooks: Hooks): Store {
     ...visible,
     putImmutable: held('putImmutable', store.putImmutable.bind(store)),
     putImmutableFile: held('putImmutableFile', store.putImmutableFile.bind(store)),
-    stage: (chunks) => {
-      const staged = store.stage(chunks);
+    stage: (chunks, lastModifiedMs) => {
+      const staged = store.stage(chunks, lastModifiedMs);
       return { ...staged, place: held('putImmutable', staged.place) };
     },
     placeAll: (names) => placeOneByOne(names, visible),

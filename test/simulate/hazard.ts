@@ -81,7 +81,7 @@ export function endangeredStore(store: Store, hazard: Hazard): Store {
     ...visible,
     putImmutable: (key, chunks) => hazard.write(() => store.putImmutable(key, chunks)),
     putImmutableFile: (key, path) => hazard.write(() => store.putImmutableFile(key, path)),
-    stage: (chunks) => endangeredFile(store.stage(chunks), hazard),
+    stage: (chunks, time) => endangeredFile(store.stage(chunks, time), hazard),
     placeAll: (names) => placeOneByOne(names, visible),
     stageVisible: (files) => oneByOne(files, visible),
     delete: (key) => hazard.write(() => store.delete(key)),

@@ -48,7 +48,16 @@ t.test(
   async (t) => {
     const trace = join(temporaryDir(t), 'trace');
     const server = await startProgram(t, {
-      wrap: ['strace', '-D', '-f', '-y', '-o', trace, '-e', 'trace=fsync,fdatasync,/rename,/symlink'],
+      wrap: [
+        'strace',
+        '-D',
+        '-f',
+        '-y',
+        '-o',
+        trace,
+        '-e',
+        'trace=fsync,fdatasync,/rename,/symlink,link,linkat',
+      ],
     });
     const tree = join(server.dataDir, 'tree');
     for (const [channel, { filename, bytes }] of [
@@ -65,6 +74,13 @@ t.test(
     const links = new Set(
       calls.filter(({ name }) => name.startsWith('symlink')).map(({ paths }) => paths.at(-1)),
     );
+    // A pointer is a second name of the file that it shows.
+    const firstName = new Map(
+      calls
+        .filter(({ name }) => name.startsWith('link'))
+        .map(({ paths }) => [paths.at(-1) ?? '', paths.at(-2) ?? '']),
+    );
+    t.ok(firstName.size > 10, `${firstName.size} second names`);
     const renames = calls
       .filter(({ name }) => name.startsWith('rename'))
       .map((call) => ({ ...call, from: call.paths.at(-2) ?? '', to: call.paths.at(-1) ?? '' }))
@@ -74,7 +90,7 @@ t.test(
       const name = to.slice(tree.length + 1);
       if (!links.has(from))
         t.ok(
-          synced.some((sync) => sync.paths[0] === from && sync.end < start),
+          synced.some((sync) => sync.paths[0] === (firstName.get(from) ?? from) && sync.end < start),
           `${name}: content`,
         );
       t.ok(
