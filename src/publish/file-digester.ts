@@ -58,11 +58,13 @@ export class FileDigester {
 
   async #take(pieces: readonly Piece[]): Promise<FileDigest> {
     const same = sameAtStart(this.#pieces, pieces);
-    if (same === 0 && this.#elsewhere && isWorthAsking(pieces)) {
+    if (same === 0 && this.#elsewhere && sizeOf(pieces) >= bytesWorthAsking) {
       this.#pieces = pieces;
       this.#marks = [];
       return await this.#elsewhere(pieces);
     }
+    // What begins with a count is another file each time: states that nobody comes back to would lie about in memory.
+    const isMarked = this.#pieces.length === 0 || sizeOf(pieces.slice(0, same)) >= bytesPerMark;
     const marks = this.#marks.filter((mark) => mark.pieces <= same);
     const last = marks.at(-1);
     const hash = last ? last.hash.copy() : createHash('sha256');
@@ -71,7 +73,7 @@ export class FileDigester {
     let nextPause = sizeBytes + bytesAtOnce;
     let at = last?.pieces ?? 0;
     for await (const piece of bytesOf(pieces.slice(at))) {
-      if (sizeBytes >= nextMark) {
+      if (isMarked && sizeBytes >= nextMark) {
         marks.push({ pieces: at, sizeBytes, hash: hash.copy() });
         nextMark = sizeBytes + bytesPerMark;
       }
@@ -104,13 +106,11 @@ async function inflated(piece: Piece): Promise<Uint8Array> {
   return piece instanceof Uint8Array ? piece : await inflateRun(piece);
 }
 
-function isWorthAsking(pieces: readonly Piece[]): boolean {
-  let sizeBytes = 0;
-  return pieces.some((piece) => (sizeBytes += bytesIn(piece)) >= bytesWorthAsking);
-}
-
-function bytesIn(piece: Piece): number {
-  return piece instanceof Uint8Array ? piece.byteLength : piece.rawBytes;
+function sizeOf(pieces: readonly Piece[]): number {
+  return pieces.reduce(
+    (sum, piece) => sum + (piece instanceof Uint8Array ? piece.byteLength : piece.rawBytes),
+    0,
+  );
 }
 
 function sameAtStart(before: readonly Piece[], now: readonly Piece[]): number {
