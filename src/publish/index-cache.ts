@@ -15,6 +15,9 @@ import { XzThread } from './xz-thread.ts';
 /** Text in memory before older channels are let go; what is let go is read from the catalog again. */
 const defaultBytes = 256 * 2 ** 20;
 
+/** Text in memory with which the heap is kept tight, though clearing up more often takes its time. */
+const largeBytes = 64 * 2 ** 20;
+
 export class IndexCache {
   readonly #states = new Map<string, ChannelState>();
   /** What was composed of an index and is in the store: without its bytes. */
@@ -26,6 +29,8 @@ export class IndexCache {
   readonly #grouped: GroupedForms;
   readonly #maxBytes: number;
   #loading = 0;
+  /** Text in memory. */
+  #heldBytes = 0;
 
   constructor(maxBytes = defaultBytes) {
     this.#maxBytes = maxBytes;
@@ -44,20 +49,24 @@ export class IndexCache {
     return await this.#load(db, channel, plans);
   }
 
-  /**
-   * V8 lets a heap double before it clears up, and a large channel leaves more behind while it is read than is kept
-   * of it: meanwhile a fifth is enough.
-   */
   async #load(db: Catalog, channel: ChannelRow, plans: readonly IndexPlan[]): Promise<ChannelState> {
     this.#loading += 1;
-    if (this.#loading === 1) setFlagsFromString('--heap-growing-percent=20');
+    this.#limitHeap();
     try {
       return await loadState(db, channel, channel.head, plans);
     } finally {
       this.#loading -= 1;
-      // 0: as V8 thinks fit.
-      if (this.#loading === 0) setFlagsFromString('--heap-growing-percent=0');
+      this.#limitHeap();
     }
+  }
+
+  /**
+   * V8 lets a heap grow by half, or double, before it clears up. A large channel leaves more behind while it is read
+   * than is kept of it, and what is kept makes for a large heap: then a fifth is enough. Else, 0, as V8 thinks fit.
+   */
+  #limitHeap(): void {
+    const isLarge = this.#loading > 0 || this.#heldBytes > largeBytes;
+    setFlagsFromString(`--heap-growing-percent=${isLarge ? 20 : 0}`);
   }
 
   /**
@@ -106,6 +115,8 @@ export class IndexCache {
       held += heldBytes(kept);
       if (held > this.#maxBytes && id !== channelId) this.forget(id);
     }
+    this.#heldBytes = held;
+    this.#limitHeap();
   }
 
   async close(): Promise<void> {
