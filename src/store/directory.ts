@@ -5,8 +5,8 @@ import {
   futimesSync,
   linkSync,
   openSync,
+  readFileSync,
   readlinkSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -333,9 +333,7 @@ function isSame(before: Stats, path: string): boolean {
 
 async function allBytes(file: FileHandle, sizeBytes: number): Promise<Buffer> {
   try {
-    if (sizeBytes > bytesReadAtOnce) return await file.readFile();
-    const bytes = Buffer.allocUnsafe(sizeBytes);
-    return bytes.subarray(0, readSync(file.fd, bytes));
+    return sizeBytes > bytesReadAtOnce ? await file.readFile() : readFileSync(file.fd);
   } finally {
     await file.close();
   }
