@@ -31,6 +31,8 @@ export class IndexCache {
   #loading = 0;
   /** Text in memory. */
   #heldBytes = 0;
+  /** Whether the heap is kept small. */
+  #isTight = false;
 
   constructor(maxBytes = defaultBytes) {
     this.#maxBytes = maxBytes;
@@ -66,6 +68,8 @@ export class IndexCache {
    */
   #limitHeap(): void {
     const isLarge = this.#loading > 0 || this.#heldBytes > largeBytes;
+    if (isLarge === this.#isTight) return;
+    this.#isTight = isLarge;
     setFlagsFromString(`--heap-growing-percent=${isLarge ? 20 : 0}`);
   }
 
@@ -114,8 +118,8 @@ export class IndexCache {
     for (const [id, kept] of [...this.#states].reverse()) {
       held += heldBytes(kept);
       if (held > this.#maxBytes && id !== channelId) this.forget(id);
+      else this.#heldBytes = held;
     }
-    this.#heldBytes = held;
     this.#limitHeap();
   }
 
