@@ -54,9 +54,10 @@ export async function checkPublishedHeads(deps: FsckDeps, limit: number): Promis
   return (await Promise.all(suspects.map((id) => checkMoving(deps, id, headFaults)))).flat();
 }
 
-async function headFaults({ db, store }: FsckDeps, channelId: string): Promise<Fault[]> {
-  const head = await findGeneration(db, channelId, (await getChannel(db, channelId)).head);
-  return head?.collected_at === null ? await checkPointers(store, head) : [];
+async function headFaults(deps: FsckDeps, channelId: string): Promise<Fault[]> {
+  const channel = await getChannel(deps.db, channelId);
+  const head = await findGeneration(deps.db, channelId, channel.head);
+  return head?.collected_at === null ? await checkPointers(deps, channel, head) : [];
 }
 
 /** A package whose upload is taken back meanwhile, or that is collected, is at no fault. */
@@ -74,10 +75,7 @@ async function* checkGenerations(
   channel: ChannelRow,
   packages: readonly PackageRow[],
 ): AsyncGenerator<Fault> {
-  const keys = (await listSigningKeys(deps.db, channel.repository)).map((row) =>
-    readPublicKey(row.public_key),
-  );
-  const check = new GenerationCheck(deps.store, keys, packages);
+  const check = new GenerationCheck(deps.store, await keysOf(deps.db, channel), packages);
   const indexes = new IndexCheck(deps.db, channel);
   let expected = channel.head;
   for (let before = channel.head + 1; before > 1;) {
@@ -98,6 +96,10 @@ async function* checkGenerations(
     before = rows.at(-1)?.number ?? 1;
   }
   for (; expected > 0; expected--) yield missingGeneration(channel, expected);
+}
+
+async function keysOf(db: Catalog, { repository }: ChannelRow): Promise<PublicKey[]> {
+  return (await listSigningKeys(db, repository)).map((row) => readPublicKey(row.public_key));
 }
 
 function missingGeneration(channel: ChannelRow, number: number): Fault {
@@ -267,7 +269,7 @@ async function checkHead(deps: FsckDeps, channelId: string): Promise<Fault[]> {
   const isGone = channel.deleted_at !== null;
   return [
     ...(await checkIndexes(deps, channel, head)),
-    ...(await checkPointers(deps.store, head)),
+    ...(await checkPointers(deps, channel, head)),
     ...(isGone ? [] : await checkSetupFiles(deps, channel, head)),
     ...(await checkPins(deps, channel)),
   ];
@@ -282,17 +284,38 @@ async function checkIndexes(deps: FsckDeps, channel: ChannelRow, head: Generatio
   ];
 }
 
-/** Each pointer and each plain name shows what it should; that itself is checked with its generation. */
-async function checkPointers(store: Store, head: GenerationRow): Promise<Fault[]> {
+/**
+ * Each pointer and each plain name shows what it should, which is checked with its generation. A pointer may be one
+ * file with its document: what is at fault with the document is then at fault with what clients start from.
+ */
+async function checkPointers(deps: FsckDeps, channel: ChannelRow, head: GenerationRow): Promise<Fault[]> {
   const faults: Fault[] = [];
   const { pointers, aliases } = parseVisible(head.pointers);
+  const damaged = await damagedSources(deps, channel, head);
   const shows = [...pointers, ...aliases.map(({ key, target }) => ({ key, from: target }))];
   for (const { key, from } of shows) {
-    const [shown, meant] = await Promise.all([readWhole(store, key), readWhole(store, from)]);
-    if (!shown) faults.push({ key, problem: 'missing' });
-    else if (meant && !shown.equals(meant)) faults.push({ key, problem: `does not show ${from}` });
+    const [shown, meant] = await Promise.all([readWhole(deps.store, key), readWhole(deps.store, from)]);
+    const isOther = meant !== null && shown?.equals(meant) === false;
+    const wrong = isOther ? `does not show ${from}` : meant && damaged.get(from);
+    const problem = shown ? wrong : 'missing';
+    if (problem) faults.push({ key, problem });
   }
   return faults;
+}
+
+/** What is at fault with the documents that the head's pointers show, by their keys. */
+async function damagedSources(
+  { db, store }: FsckDeps,
+  channel: ChannelRow,
+  head: GenerationRow,
+): Promise<Map<string, string>> {
+  const sources = new Set(parseVisible(head.pointers).pointers.map(({ from }) => from));
+  const isSource = ({ key }: { readonly key: string }): boolean => sources.has(key);
+  const { plain, signed } = expectedOf(channel, head);
+  const documents = { plain: plain.filter(isSource), signed: signed.filter(isSource) };
+  const check = new GenerationCheck(store, await keysOf(db, channel), []);
+  const faults = await Array.fromAsync(check.run({ ...documents, named: [], aliases: [] }));
+  return new Map(faults.map(({ key, problem }) => [key, problem]));
 }
 
 async function checkPins({ db, store }: FsckDeps, channel: ChannelRow): Promise<Fault[]> {

@@ -1,6 +1,6 @@
 /** fsck finds whatever is not as it was published, and names it. */
 import {
-  copyFileSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -29,10 +29,21 @@ for (const name of ['first', 'second'])
 
 const check = (): Promise<Fault[]> => Array.fromAsync(checkEverything(server.app, { alone: true }));
 
-function flip(path: string): void {
+function flipped(path: string): Buffer {
   const bytes = readFileSync(path);
   const at = Math.floor(bytes.length / 2);
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  return bytes;
+}
+
+/** In place: a file that has several names is another one under each of them. */
+function flip(path: string): void {
+  writeFileSync(path, flipped(path));
+}
+
+/** Another file under one name. */
+function replace(path: string, bytes: Uint8Array): void {
+  rmSync(path);
   writeFileSync(path, bytes);
 }
 
@@ -120,15 +131,31 @@ const documents = {
   'a .repo file': 'setup/main/stable-rpm.repo',
 };
 
+t.test('a file with several names that is damaged is named by each of them', async (t) => {
+  const names = (readdirSync(tree('.'), { recursive: true }) as string[]).filter((path) => {
+    const found = lstatSync(tree(path));
+    return found.isFile() && found.nlink > 1;
+  });
+  t.ok(names.includes(documents.InRelease) && names.includes(documents['repomd.xml']), 'there are some');
+  for (const path of names) {
+    flip(tree(path));
+    const found = new Set((await check()).map(({ key }) => key));
+    const same = names.filter((name) => lstatSync(tree(name)).ino === lstatSync(tree(path)).ino);
+    for (const name of same) t.ok(found.has(name), name);
+    flip(tree(path));
+  }
+  t.same(await check(), []);
+});
+
 for (const [what, path] of Object.entries({ ...indexes, ...documents }))
   t.test(`${what}: a flipped bit, a missing file, an empty one`, async (t) => {
     const original = readFileSync(tree(path));
-    flip(tree(path));
+    replace(tree(path), flipped(tree(path)));
     t.ok(
       (await check()).some(({ key }) => key === path),
       'flipped',
     );
-    writeFileSync(tree(path), '');
+    replace(tree(path), Buffer.alloc(0));
     t.ok(
       (await check()).some(({ key }) => key === path),
       'empty',
@@ -148,7 +175,7 @@ t.test('a pointer that shows another generation', async (t) => {
     ['apt/main/dists/stable/InRelease', 'apt/main/snapshots/2/dists/stable/InRelease'],
   ] as const) {
     const original = readFileSync(tree(pointer));
-    copyFileSync(tree(other), tree(pointer));
+    replace(tree(pointer), readFileSync(tree(other)));
     t.match(await check(), [{ key: pointer, problem: /^does not show / }]);
     writeFileSync(tree(pointer), original);
   }

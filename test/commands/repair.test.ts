@@ -94,11 +94,16 @@ t.test('all but the packages is lost, and comes back as it was', async (t) => {
 
 t.test('a flipped bit in every file, every link astray', async (t) => {
   const data = await stopped(t);
-  for (const path of made(data.tree))
-    if (lstatSync(path).isSymbolicLink()) {
+  // Once: what has several names is one file.
+  const flipped = new Set<number>();
+  for (const path of made(data.tree)) {
+    const found = lstatSync(path);
+    if (found.isSymbolicLink()) {
       rmSync(path);
       symlinkSync('nowhere', path);
-    } else flip(path);
+    } else if (!flipped.has(found.ino)) flip(path);
+    flipped.add(found.ino);
+  }
   const { code, stderr } = await repair(data);
   t.same({ code, stderr }, { code: 0, stderr: '' });
   t.same(listTree(data.tree), data.before);
