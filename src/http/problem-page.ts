@@ -43,7 +43,8 @@ export async function sendProblemPage(
 }
 
 async function nearTo(app: App, identify: Identify, request: FastifyRequest): Promise<Link[]> {
-  const [, repository, kind, wanted] = /^\/r\/([^/?]+)(?:\/([cp])\/([^/?]+))?/.exec(request.url) ?? [];
+  // Without the word for its kind, what is there may be a channel or a package.
+  const [, repository, kind, wanted] = /^\/r\/([^/?]+)(?:\/(?:([cp])\/)?([^/?]+))?/.exec(request.url) ?? [];
   if (repository === undefined) return [];
   const actor = await identify(request);
   const visible = (await visibleRepositories(app, actor)).map(({ name }) => name);
@@ -52,16 +53,20 @@ async function nearTo(app: App, identify: Identify, request: FastifyRequest): Pr
     return nearest(name, visible).map((text) => ({ text, href: repositoryUrl(text) }));
   await needRepository(app.db, actor, name);
   const text = decodeURIComponent(wanted ?? '');
-  if (kind === 'c') {
-    const channels = (await listChannels(app.db, name)).map((channel) => channel.name);
-    return nearest(text, channels).map((channel) => ({ text: channel, href: channelUrl(name, channel) }));
-  }
-  const start = text.slice(0, 2);
-  const names = await listNames(app.db, name, { prefix: start, limit: namesWeighed });
-  return nearest(
-    text,
-    names.map((row) => row.name),
-  ).map((item) => ({ text: item, href: packageUrl(name, item) }));
+  const channels = kind === 'p' ? [] : await channelsNear(app, name, text);
+  const packages = kind === 'c' ? [] : await packagesNear(app, name, text);
+  return [...channels, ...packages].slice(0, nearShown);
+}
+
+async function channelsNear({ db }: App, repository: string, text: string): Promise<Link[]> {
+  const names = (await listChannels(db, repository)).map(({ name }) => name);
+  return nearest(text, names).map((name) => ({ text: name, href: channelUrl(repository, name) }));
+}
+
+async function packagesNear({ db }: App, repository: string, text: string): Promise<Link[]> {
+  const rows = await listNames(db, repository, { prefix: text.slice(0, 2), limit: namesWeighed });
+  const names = rows.map(({ name }) => name);
+  return nearest(text, names).map((name) => ({ text: name, href: packageUrl(repository, name) }));
 }
 
 /** Those that differ from `wanted` by few letters, the nearest first. */

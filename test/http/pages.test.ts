@@ -175,6 +175,7 @@ t.test('with packages', async (t) => {
     for (const [path, near] of [
       ['/r/mian', '/r/main'],
       ['/r/main/c/stabel', '/r/main/c/stable'],
+      ['/r/main/stable', '/r/main/c/stable'],
       ['/r/main/p/hallo', '/r/main/p/hello'],
     ] as const) {
       const page = await get(path);
