@@ -1,6 +1,6 @@
 /** What is in a channel, by generation: DESIGN, "Commit and recovery". */
 import { sql, type ExpressionBuilder } from 'kysely';
-import type { Catalog, PackageRow, PendingChangeRow, Tables } from './catalog.ts';
+import type { Catalog, ChannelRow, PackageRow, PendingChangeRow, Tables } from './catalog.ts';
 import { inRuns } from './runs.ts';
 import { prefixRange } from './prefix.ts';
 
@@ -196,21 +196,31 @@ export type PendingChange = PendingChangeRow &
   Pick<PackageRow, 'name' | 'version' | 'architecture' | 'path' | 'sha256' | 'size_bytes'> & {
     actor: string;
     cause: string;
+    /** The generation in which the package came, where the head holds it; null where it does not. */
+    member_since: number | null;
   };
 
 /**
- * The pending changes of a channel in the order in which they were asked for: about `limit` of them, but what one
- * event asks for is never parted.
+ * The pending changes of a channel with generation `head`, in the order in which they were asked for: about `limit`
+ * of them, but what one event asks for is never parted.
  */
 export async function listPendingChanges(
   db: Catalog,
-  channel: string,
+  { id: channel, head }: Pick<ChannelRow, 'id' | 'head'>,
   limit: number,
 ): Promise<{ changes: PendingChange[]; more: boolean }> {
   const rows = db
     .selectFrom('pending_changes as change')
     .innerJoin('packages as package', 'package.id', 'change.package')
     .innerJoin('events as event', 'event.id', 'change.event')
+    .leftJoin('channel_packages as member', (join) =>
+      join
+        .onRef('member.channel', '=', 'change.channel')
+        .onRef('member.package', '=', 'change.package')
+        .onRef('member.component', '=', 'change.component')
+        .on('member.added_in', '<=', head)
+        .on((on) => on.or([on('member.removed_in', 'is', null), on('member.removed_in', '>', head)])),
+    )
     .selectAll('change')
     .select([
       'package.name',
@@ -221,6 +231,7 @@ export async function listPendingChanges(
       'package.size_bytes',
       'event.actor',
       'event.kind as cause',
+      'member.added_in as member_since',
     ])
     .where('change.channel', '=', channel)
     .orderBy('change.id');

@@ -29,21 +29,15 @@ export function isOfEntries(index: IndexState): index is EntryIndex {
 
 export type ChannelState = {
   readonly generation: number;
-  /** What is in the channel, by `memberKey`; changed in place, by `keepDelta` alone. */
-  readonly members: Set<string>;
   readonly indexes: readonly IndexState[];
 };
-
-/** A package in a component, as one word. */
-export function memberKey(member: { readonly package: string; readonly component: string }): string {
-  return `${member.package} ${member.component}`;
-}
 
 type Placed = Pick<Member, 'name' | 'version' | 'architecture' | 'sha256'>;
 
 /** The place of a package's entry in every index: by name, version, architecture and digest, as plain strings. */
 function entryKey({ name, version, architecture, sha256 }: Placed): string {
-  return `${name}\0${version}\0${architecture}\0${sha256}`;
+  // Joined it is one string; a template would be a tree of them until somebody compares it.
+  return [name, version, architecture, sha256].join('\0');
 }
 
 type Keyed = { readonly key: string };
@@ -68,24 +62,18 @@ const membersPerRun = 1000;
 
 type OrderedMember = Keyed & Pick<Member, 'package' | 'component' | 'architecture'>;
 
-/** The members of a generation as a set and in the order of their entries. */
-async function loadMembers(
-  db: Catalog,
-  channel: string,
-  generation: number,
-): Promise<{ members: Set<string>; ordered: OrderedMember[] }> {
-  const members = new Set<string>();
+/** The members of a generation in the order of their entries. */
+async function loadMembers(db: Catalog, channel: string, generation: number): Promise<OrderedMember[]> {
   const ordered: OrderedMember[] = [];
   for await (const page of pagesOfMembers(db, channel, generation)) {
     for (const member of page) {
       const { package: id, component, architecture } = member;
-      members.add(memberKey(member));
       ordered.push({ key: entryKey(member), package: id, component, architecture });
     }
     // SQLite answers at once: without this nobody else would have a turn until the last page.
     await setImmediate();
   }
-  return { members, ordered: ordered.sort(compareKeys) };
+  return ordered.sort(compareKeys);
 }
 
 /** Builds the state of a generation from the catalog. */
@@ -95,13 +83,13 @@ export async function loadState(
   generation: number,
   plans: readonly IndexPlan[],
 ): Promise<ChannelState> {
-  const { members, ordered } = await loadMembers(db, channel.id, generation);
+  const ordered = await loadMembers(db, channel.id, generation);
   const entryPlans = plans.filter((plan) => plan.of === 'entries');
   const filePlans = plans.filter((plan) => plan.of === 'files');
   const indexes: IndexState[] = await loadEntryIndexes(db, ordered, entryPlans);
   // One after the other: each holds some tens of thousands of lines while it is made.
   for (const plan of filePlans) indexes.push(await loadFileIndex(db, ordered, plan));
-  return { generation, members, indexes };
+  return { generation, indexes };
 }
 
 async function loadFileIndex(
@@ -169,25 +157,23 @@ function withPlan(index: IndexState, plan: IndexPlan): IndexState {
 type Moved = Placed & Pick<PendingChange, 'package' | 'component'>;
 export type Delta = { readonly added: readonly Moved[]; readonly removed: readonly Moved[] };
 
-/** What the changes, in their order, really do to a set: adding what is there already is no change. */
-export function effectOf(members: ReadonlySet<string>, changes: readonly PendingChange[]): Delta {
-  const last = new Map(changes.map((change) => [memberKey(change), change]));
-  const added: Moved[] = [];
-  const removed: Moved[] = [];
-  for (const [key, change] of last)
-    if (change.action === 'add') {
-      if (!members.has(key)) added.push(change);
-    } else if (members.has(key)) removed.push(change);
-  return { added, removed };
+/** What the changes, in their order, really do to the head: adding what is there already is no change. */
+export function effectOf(changes: readonly PendingChange[]): Delta {
+  // The last one about a package in a component.
+  const last = new Map(changes.map((change) => [`${change.package} ${change.component}`, change]));
+  const effective = [...last.values()].filter(
+    ({ action, member_since }) => (action === 'add') === (member_since === null),
+  );
+  return {
+    added: effective.filter(({ action }) => action === 'add'),
+    removed: effective.filter(({ action }) => action === 'remove'),
+  };
 }
 
 /** Told the texts of an index as they will be, before they are deflated. */
 export type Began = (plan: EntryPlan, texts: readonly CutText[]) => void;
 
-/**
- * The state of the next generation. Indexes that the delta does not touch stay the same objects; the members
- * follow with `keepDelta`, once the generation is committed.
- */
+/** The state of the next generation. Indexes that the delta does not touch stay the same objects. */
 export async function applyDelta(
   db: Catalog,
   state: ChannelState,
@@ -211,7 +197,7 @@ export async function applyDelta(
       return await changeEntryIndex(index, held, known, began);
     }),
   );
-  return { generation: state.generation + 1, members: state.members, indexes };
+  return { generation: state.generation + 1, indexes };
 }
 
 async function changeEntryIndex(
@@ -244,10 +230,4 @@ async function changeFileIndex(db: Catalog, index: FileIndex, delta: Delta): Pro
     segments.length === index.segments.length &&
     segments.every((segment, i) => segment === index.segments[i]);
   return same ? index : { plan, segments };
-}
-
-/** Takes a delta that has been committed into the set of members: tens of thousands of names are not copied. */
-export function keepDelta(state: ChannelState, delta: Delta): void {
-  for (const change of delta.removed) state.members.delete(memberKey(change));
-  for (const change of delta.added) state.members.add(memberKey(change));
 }

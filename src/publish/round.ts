@@ -27,7 +27,7 @@ import {
   type PublishDeps,
   type SignedGeneration,
 } from './build.ts';
-import { applyDelta, effectOf, keepDelta, type ChannelState, type Delta } from './channel-state.ts';
+import { applyDelta, effectOf, type ChannelState, type Delta } from './channel-state.ts';
 import {
   composeDocuments,
   documentMoves,
@@ -63,13 +63,13 @@ export async function publishPending(
   if (isCollected) deps.cache.forget(channelId);
   const settingsChanged =
     afresh || isCollected || head?.settings !== writeSettings(channelForm(seen, deps.publicUrl));
-  const { changes, documents, more } = await listPending(deps.db, channelId);
+  const { changes, documents, more } = await listPending(deps.db, seen);
   if (changes.length + documents.length === 0 && !settingsChanged) return { generation: seen.head, more };
   const channel = { ...seen, architectures: grownArchitectures(seen, changes) };
   const form = channelForm(channel, deps.publicUrl);
   const plans = formatOf(channel.format).channels.indexes(form);
   const before = await deps.cache.stateOf(deps.db, channel, plans);
-  const delta = effectOf(before.members, changes);
+  const delta = effectOf(changes);
   const now = await listDocuments(deps.db, channelId);
   const then = withDocuments(now, documents);
   const moves = documentMoves(now, then);
@@ -80,7 +80,7 @@ export async function publishPending(
   }
   const state = await applyDelta(deps.db, before, delta, (plan, texts) =>
     deps.cache.hashAhead(channelId, plan, texts),
-  ).catch(unlessWithdrawn(deps.db, channelId, changes));
+  ).catch(unlessWithdrawn(deps.db, seen, changes));
   if (!state) return null;
   const number = seen.head + 1;
   const set = {
@@ -89,11 +89,10 @@ export async function publishPending(
     form,
     known: head && !isCollected && then.size > 0 ? parseIndexes(head.indexes) : [],
   };
-  const previousDate = head?.date ?? 0;
-  const shown = head ? parseVisible(head.pointers) : null;
+  const { date: previousDate, packages: packagesBefore, shown } = standing(head);
   const next = { number, previousDate, before: shown, documents: set };
   const { indexes, signed } = await make(deps, channel, state, next);
-  const packages = before.members.size + delta.added.length - delta.removed.length;
+  const packages = packagesBefore + delta.added.length - delta.removed.length;
   const settings = writeSettings(form);
   const round = {
     seen,
@@ -118,10 +117,18 @@ export async function publishPending(
   } finally {
     if (!isReady) await unveiling.discard();
   }
-  keepDelta(state, delta);
   deps.cache.keep(channelId, state, indexes);
   await unveiling.show(shown);
   return { generation: number, more };
+}
+
+/** What the next generation follows; a first one follows nothing. */
+function standing(
+  head: GenerationRow | undefined,
+): Pick<GenerationRow, 'date' | 'packages'> & { readonly shown: Visible | null } {
+  if (!head) return { date: 0, packages: 0, shown: null };
+  const { date, packages, pointers } = head;
+  return { date, packages, shown: parseVisible(pointers) };
 }
 
 function wasCollected(head: Pick<GenerationRow, 'collected_at'> | undefined): boolean {
@@ -131,11 +138,11 @@ function wasCollected(head: Pick<GenerationRow, 'collected_at'> | undefined): bo
 /** Null in place of a failure when an upload was taken back meanwhile, and its package is not there to be read. */
 function unlessWithdrawn(
   db: Catalog,
-  channelId: string,
+  channel: ChannelRow,
   changes: readonly PendingChange[],
 ): (error: unknown) => Promise<null> {
   return async (error) => {
-    const { changes: now } = await listPendingChanges(db, channelId, changesPerRound);
+    const { changes: now } = await listPendingChanges(db, channel, changesPerRound);
     const pending = new Set(now.map(({ id }) => id));
     if (changes.every(({ id }) => pending.has(id))) throw error;
     return null;
@@ -145,10 +152,10 @@ function unlessWithdrawn(
 /** What the next round takes. Of documents none that was asked for after the last of the changes that it takes. */
 async function listPending(
   db: Catalog,
-  channelId: string,
+  channel: ChannelRow,
 ): Promise<{ changes: PendingChange[]; documents: PendingDocument[]; more: boolean }> {
-  const { changes, more } = await listPendingChanges(db, channelId, changesPerRound);
-  const documents = await listPendingDocuments(db, channelId);
+  const { changes, more } = await listPendingChanges(db, channel, changesPerRound);
+  const documents = await listPendingDocuments(db, channel.id);
   const last = more ? changes.at(-1)?.id : undefined;
   return { changes, documents: documents.filter(({ id }) => last === undefined || id < last), more };
 }

@@ -159,17 +159,38 @@ t.test('pending changes come in their order, those of one event together', async
   ]);
   await insertPendingChanges(db, []);
   const ids = async (limit: number): Promise<[string, boolean]> => {
-    const { changes, more } = await listPendingChanges(db, stable, limit);
+    const { changes, more } = await listPendingChanges(db, { id: stable, head: 1 }, limit);
     return [changes.map(({ id }) => id).join(''), more];
   };
   t.same(await ids(10), ['1234', false]);
   t.same(await ids(1), ['1', true]);
   t.same(await ids(2), ['123', true], 'an event is never torn into two generations');
-  t.match((await listPendingChanges(db, stable, 10)).changes, [
+  t.match((await listPendingChanges(db, { id: stable, head: 1 }, 10)).changes, [
     { id: '1', action: 'add', name: 'a', path: 'pool/a', actor: 'ci', cause: 'upload' },
     { id: '2', action: 'remove', name: 'a', actor: 'me', cause: 'yank' },
     { id: '3', name: 'b' },
     { id: '4', name: 'b' },
+  ]);
+});
+
+t.test('a pending change says since when the head holds its package', async (t) => {
+  const db = await history(t);
+  await put(db, 'events', { id: 'e' });
+  const change = { channel: stable, package: 'b', action: 'add', event: 'e' } as const;
+  await insertPendingChanges(db, [
+    { id: '1', ...change, component: 'main' },
+    { id: '2', ...change, component: 'another' },
+  ]);
+  const since = async (head: number): Promise<unknown[]> => {
+    const { changes } = await listPendingChanges(db, { id: stable, head }, 10);
+    return changes.map(({ member_since }) => member_since);
+  };
+  t.same(await Promise.all([1, 2, 3, 4, 5].map(since)), [
+    [null, null],
+    [2, null],
+    [null, null],
+    [null, null],
+    [5, null],
   ]);
 });
 
@@ -182,9 +203,9 @@ t.test('settling tells events where they went, and notices what was taken back',
     { id: '2', ...change, package: 'b', event: 'e2' },
     { id: '3', ...change, package: 'b', event: 'e3' },
   ]);
-  const { changes: taken } = await listPendingChanges(db, stable, 2);
+  const { changes: taken } = await listPendingChanges(db, { id: stable, head: 1 }, 2);
   t.ok(await settleChanges(db, taken, 7));
-  t.match(await listPendingChanges(db, stable, 10), { changes: [{ id: '3' }], more: false });
+  t.match(await listPendingChanges(db, { id: stable, head: 1 }, 10), { changes: [{ id: '3' }], more: false });
   const events = await db.selectFrom('events').select(['id', 'generation']).orderBy('id').execute();
   t.same(events, [
     { id: 'e1', generation: 7 },
@@ -208,5 +229,5 @@ t.test('thousands of changes are settled', async (t) => {
   }));
   await insertPendingChanges(db, changes);
   t.ok(await settleChanges(db, changes, 2));
-  t.same(await listPendingChanges(db, stable, 10), { changes: [], more: false });
+  t.same(await listPendingChanges(db, { id: stable, head: 1 }, 10), { changes: [], more: false });
 });

@@ -36,7 +36,7 @@ t.test('no query of an upload or a promotion goes through everything', async (t)
   await Array.fromAsync(pagesOfFiles(db, ['x']));
   await findMembership(db, 'main/stable', 'x');
   await removeMember(db, { channel: 'main/stable', package: 'x', component: 'main', removed_in: 2 });
-  await listPendingChanges(db, 'main/stable', 10);
+  await listPendingChanges(db, { id: 'main/stable', head: 1 }, 10);
   await listNamed(db, 'main/stable', ['a']);
   await listRelated(db, 'main/stable', ['depends'], ['a']);
 
