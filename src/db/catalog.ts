@@ -302,6 +302,9 @@ export function openSqlite(path: string, uncertain?: Uncertain): Catalog {
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
   database.pragma('busy_timeout = 10000');
+  // KiB. better-sqlite3 would keep 16 MiB of pages, which reading a large channel fills for good; a publication comes
+  // back to few, and the system has the others.
+  database.pragma('cache_size = -6000');
   // The first query makes the log. SQLite itself passes over a failure to make its name durable.
   database.exec('SELECT 1 FROM sqlite_schema');
   syncFolder(dirname(path));
